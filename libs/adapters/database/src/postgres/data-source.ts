@@ -1,0 +1,45 @@
+import 'reflect-metadata';
+import { DataSource } from 'typeorm';
+import { Core1 } from './migrations/1-core.ts';
+
+/** Every table that migrations make, oldest first. */
+const MIGRATIONS = [Core1];
+
+/** One number for all replicas: whoever holds it migrates, the others wait and then find nothing to do. */
+const MIGRATION_LOCK = 5_130_017;
+
+export interface DatabaseOptions {
+  readonly url: string;
+  readonly poolSize?: number;
+  readonly applicationName?: string;
+}
+
+/** Connects to PostgreSQL without touching the schema. The caller owns the result and calls `destroy()`. */
+export async function openDatabase(options: DatabaseOptions): Promise<DataSource> {
+  const source = new DataSource({
+    type: 'postgres',
+    url: options.url,
+    poolSize: options.poolSize ?? 20,
+    applicationName: options.applicationName ?? 'sluice',
+    entities: [],
+    migrations: MIGRATIONS,
+    migrationsTableName: 'schema_migration',
+    synchronize: false,
+    logging: false,
+  });
+  return source.initialize();
+}
+
+/** Brings the schema up to date, each migration in its own transaction, one replica at a time. Returns what ran. */
+export async function migrate(source: DataSource): Promise<string[]> {
+  const holder = source.createQueryRunner();
+  await holder.connect();
+  try {
+    await holder.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    const ran = await source.runMigrations({ transaction: 'each' });
+    return ran.map((migration) => migration.name);
+  } finally {
+    await holder.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
+    await holder.release();
+  }
+}

@@ -1,0 +1,1 @@
+export { type DatabaseOptions, migrate, openDatabase } from './data-source.ts';

@@ -1,0 +1,41 @@
+import { defineConfig } from 'vitest/config';
+
+const conditions = ['@sluice/source', 'node'];
+const shared = {
+  resolve: { conditions },
+  // External packages keep Node's own conditions: with Vite's, a `require` inside them may resolve to an ES module.
+  ssr: { resolve: { conditions, externalConditions: ['node'] } },
+  // Set here because files outside the nearest tsconfig `include` (the specs) would otherwise not be lowered.
+  oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
+};
+
+/** `*.spec.ts` needs nothing but the process; `*.int.spec.ts` needs the embedded PostgreSQL or a listening server. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: 'unit',
+          include: ['{libs,apps,tools}/**/*.spec.ts'],
+          exclude: ['**/*.int.spec.ts', '**/node_modules/**', '**/dist/**'],
+          pool: 'threads',
+          isolate: false,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'integration',
+          include: ['{libs,apps,tools}/**/*.int.spec.ts'],
+          exclude: ['**/node_modules/**', '**/dist/**'],
+          pool: 'forks',
+          maxWorkers: 2,
+          globalSetup: ['libs/adapters/database/src/testing/global-setup.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
