@@ -1,1 +1,2 @@
-export {};
+export type { EventPayloads, EventType, OutboxEvent } from './events.ts';
+export { newId } from './ids.ts';

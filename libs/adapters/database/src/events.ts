@@ -1,0 +1,33 @@
+/** What consumers of the outbox get, by type. Every payload is JSON and complete enough to act on without a look back. */
+export interface EventPayloads {
+  'artifact.pushed': {
+    manifestId: string;
+    repositoryId: string;
+    repository: string;
+    projectId: string;
+    digest: string;
+    kind: string;
+    mediaType: string;
+    subjectDigest: string | null;
+    tags: string[];
+  };
+  'artifact.deleted': {
+    repositoryId: string;
+    repository: string;
+    projectId: string;
+    digest: string;
+    subjectDigest: string | null;
+  };
+  'evidence.changed': { digest: string; repositoryId: string | null };
+  'policy.changed': { nodeId: string | null };
+  'trust.changed': { nodeId: string };
+  'advisories.changed': { revision: number };
+  'verdict.changed': { manifestId: string; repositoryId: string; digest: string; state: string };
+}
+
+export type EventType = keyof EventPayloads;
+
+/** One row of the outbox. Consumers may see it more than once and must be idempotent by `id`. */
+export type OutboxEvent = {
+  [Type in EventType]: { seq: number; id: string; type: Type; subject: string; payload: EventPayloads[Type] };
+}[EventType];
