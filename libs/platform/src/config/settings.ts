@@ -1,0 +1,129 @@
+import { isAbsolute, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import type { Settings } from './setting.ts';
+
+const port = z.coerce
+  .number({ error: 'expected a port number from 0 to 65535' })
+  .int('expected a port number from 0 to 65535')
+  .min(0, 'expected a port number from 0 to 65535')
+  .max(65_535, 'expected a port number from 0 to 65535');
+
+const httpUrl = z
+  .string()
+  .refine(
+    (text) => /^https?:$/.test(urlOf(text)?.protocol ?? ''),
+    'expected a URL such as https://sluice.example.com',
+  )
+  .transform((text) => text.replace(/\/+$/, ''));
+
+function seconds(minimum: number, maximum: number) {
+  const message = `expected a number of seconds from ${minimum} to ${maximum}`;
+  return z.coerce.number({ error: message }).min(minimum, message).max(maximum, message);
+}
+
+function list(item: z.ZodType<string, string>) {
+  return z
+    .union([z.string().transform((text) => text.split(',').map((part) => part.trim())), z.array(z.string())])
+    .transform((parts) => parts.filter((part) => part !== ''))
+    .pipe(z.array(item));
+}
+
+/** Every process that listens. */
+export const serverSettings = {
+  host: {
+    schema: z.string().min(1, 'expected an address to listen on').default('127.0.0.1'),
+    doc: 'Address to listen on. Default 127.0.0.1.',
+  },
+  port: { schema: port.default(8080), doc: 'Port to listen on; 0 takes a free one. Default 8080.' },
+  publicUrl: {
+    schema: httpUrl.optional(),
+    doc: 'URL under which clients reach Sluice. Default http://<host>:<port>.',
+  },
+  logLevel: {
+    schema: z
+      .enum(['debug', 'info', 'warn', 'error'], { error: 'expected one of debug, info, warn, error' })
+      .default('info'),
+    doc: 'Least severe level that is logged. Default info.',
+  },
+  drainSeconds: {
+    schema: seconds(0, 3600).default(30),
+    doc: 'Seconds that running requests and uploads get to finish at shutdown. Default 30.',
+  },
+} satisfies Settings;
+
+/** Where state lives. */
+export const stateSettings = {
+  dataDir: {
+    schema: z
+      .string()
+      .min(1, 'expected a directory')
+      .default('.sluice')
+      .transform((path) => resolve(path)),
+    doc: 'Directory of the embedded database, blobs and keys. Default ./.sluice.',
+  },
+  databaseUrl: {
+    schema: z
+      .string()
+      .refine(
+        (text) => /^postgres(ql)?:$/.test(urlOf(text)?.protocol ?? ''),
+        'expected postgres://user:password@host/database',
+      )
+      .optional(),
+    doc: 'PostgreSQL 15 or newer. Default: an embedded one in the data directory.',
+    secret: true,
+  },
+  blobStore: {
+    schema: z
+      .string()
+      .refine(
+        (text) => urlOf(text)?.protocol === 'file:' && isAbsolute(fileURLToPath(text)),
+        'expected file:///directory',
+      )
+      .transform((text) => fileURLToPath(text))
+      .optional(),
+    doc: 'Blob storage as file:///directory. Default: blobs in the data directory.',
+  },
+} satisfies Settings;
+
+/** Who may do what. */
+export const identitySettings = {
+  adminPassword: {
+    schema: z.string().min(8, 'expected at least 8 characters').optional(),
+    doc: 'Password of the first admin, used only when it is created. Default: a generated one, printed once.',
+    secret: true,
+  },
+  gitlabUrl: {
+    schema: list(httpUrl).default([]),
+    doc: 'GitLab instances (comma separated) whose id_tokens are accepted, exactly as in their `iss` claim.',
+  },
+  gitlabJwksFile: {
+    schema: z.string().optional(),
+    doc: 'File with the JWKS of the GitLab instance, for installations that cannot reach it.',
+  },
+} satisfies Settings;
+
+/** What gates and workers do. */
+export const gateSettings = {
+  gateHoldSeconds: {
+    schema: seconds(0, 25).default(20),
+    doc: 'Seconds that a pull waits for a pending verdict before it gets 429. Default 20; clients give up at 30.',
+  },
+  scannerConcurrency: {
+    schema: z.coerce
+      .number({ error: 'expected a whole number from 0 to 64' })
+      .int('expected a whole number from 0 to 64')
+      .min(0, 'expected a whole number from 0 to 64')
+      .max(64, 'expected a whole number from 0 to 64')
+      .default(2),
+    doc: 'Artifacts that are scanned at once; 0 stops scanning (what is pushed stays pending). Default 2.',
+  },
+  faultPoint: {
+    schema: z.string().optional(),
+    doc: 'For fault tests only: kill the process (SIGKILL) when it reaches this named point.',
+  },
+} satisfies Settings;
+
+function urlOf(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
+}

@@ -1,0 +1,34 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** The metrics of one process. Labels are bounded: route patterns and codes, never names or digests. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly requests = new Counter({
+    name: 'sluice_http_requests_total',
+    help: 'HTTP requests answered.',
+    labelNames: ['route', 'method', 'code'],
+    registers: [this.registry],
+  });
+  readonly requestDuration = new Histogram({
+    name: 'sluice_http_request_duration_seconds',
+    help: 'Time from the request to the end of the answer.',
+    labelNames: ['route', 'method'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+    registers: [this.registry],
+  });
+  readonly inflight = new Gauge({
+    name: 'sluice_http_inflight_requests',
+    help: 'HTTP requests being answered.',
+    registers: [this.registry],
+  });
+  readonly jobs = new Counter({
+    name: 'sluice_jobs_total',
+    help: 'Jobs that ended, by result.',
+    labelNames: ['kind', 'result'],
+    registers: [this.registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+}
