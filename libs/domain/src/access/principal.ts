@@ -1,3 +1,6 @@
+import type { Grant } from './grant.ts';
+import type { AccessScope } from './scope.ts';
+
 /** Who asks. `id` is the row of `principal`; `epoch` rises with every change that takes rights away. */
 export type Principal =
   | {
@@ -52,4 +55,10 @@ export interface Caller {
   readonly access: readonly RepositoryAccess[] | null;
   /** For the audit record: jti of the Bearer token or id of the secret that was used. */
   readonly tokenId: string | null;
+  /** What the secret is limited to; absent or null when it carries all rights of the principal. */
+  readonly scopes?: readonly AccessScope[] | null;
+  /** Rights that come with the credential (a CI job's bindings) and not from the stored grants; absent or null otherwise. */
+  readonly grants?: readonly Grant[] | null;
+  /** Why the credential has less than its holder may expect, one sentence each, for refusals to quote. */
+  readonly limits?: readonly string[];
 }
