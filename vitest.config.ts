@@ -31,6 +31,8 @@ export default defineConfig({
           exclude: ['**/node_modules/**', '**/dist/**'],
           pool: 'forks',
           maxWorkers: 2,
+          // Vitest wants groups with their own number of workers to say when they run.
+          sequence: { groupOrder: 1 },
           globalSetup: ['libs/adapters/database/src/testing/global-setup.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,

@@ -1,10 +1,8 @@
 import type { EventPayloads, EventType } from '../events.ts';
 import { newId } from '../ids.ts';
+import type { StatementRunner } from '../statement-runner.ts';
 
-/** The transaction that causes the event; anything that runs a parameterised statement. */
-export interface StatementRunner {
-  query(sql: string, parameters?: unknown[]): Promise<unknown>;
-}
+export type { StatementRunner } from '../statement-runner.ts';
 
 /**
  * Writes an event in the caller's transaction and wakes the relay when that commits.

@@ -1,1 +1,1 @@
-export {};
+export { type DispatcherHarness, describeDispatcher } from './dispatcher-contract.ts';

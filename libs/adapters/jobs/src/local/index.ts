@@ -1,1 +1,2 @@
-export {};
+export { JobAborted } from './attempt.ts';
+export { LocalDispatcher, type LocalDispatcherOptions } from './local-dispatcher.ts';

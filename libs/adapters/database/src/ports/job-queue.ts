@@ -1,0 +1,64 @@
+import type { JobProgress } from './job-ledger.ts';
+
+/** A job that a worker holds until its lease ends. */
+export interface ClaimedJob {
+  readonly id: string;
+  readonly kind: string;
+  readonly key: string;
+  readonly payload: unknown;
+  /** 1 on the first try. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+}
+
+/** How one attempt ended. `released` gives the job back as if it had never been started. */
+export type AttemptOutcome =
+  | { readonly kind: 'succeeded' }
+  | { readonly kind: 'failed'; readonly error: string }
+  | { readonly kind: 'cancelled'; readonly error: string | null }
+  | { readonly kind: 'retry'; readonly error: string; readonly delaySeconds: number }
+  | { readonly kind: 'released' };
+
+export interface Heartbeat {
+  /** The asked jobs that this worker still holds. */
+  readonly held: ReadonlySet<string>;
+  /** Those of `held` that somebody wants stopped. */
+  readonly cancelRequested: ReadonlySet<string>;
+}
+
+/**
+ * The ledger as a worker sees it. All times are the database's, so that clocks of workers need not agree.
+ *
+ * Every call names the worker; what it no longer holds (its lease ended and another took over) it cannot change.
+ */
+export abstract class JobQueue {
+  /**
+   * Takes due jobs, oldest first, at most `slots.get(kind)` of each kind. Never one whose kind and key are running
+   * anywhere, and never one that two workers would get.
+   */
+  abstract claim(
+    worker: string,
+    slots: ReadonlyMap<string, number>,
+    leaseSeconds: number,
+  ): Promise<ClaimedJob[]>;
+
+  /** Prolongs the leases of running jobs. */
+  abstract heartbeat(worker: string, ids: readonly string[], leaseSeconds: number): Promise<Heartbeat>;
+
+  abstract saveProgress(worker: string, id: string, progress: JobProgress): Promise<void>;
+
+  /**
+   * Ends an attempt. A retry or release gives way when a job of its kind and key was queued meanwhile: that one
+   * does the work. Returns false when the worker did not hold the job any more; nothing is changed then.
+   */
+  abstract finish(worker: string, id: string, outcome: AttemptOutcome): Promise<boolean>;
+
+  /** Gives jobs back whose lease has ended, or fails them after their last attempt. Returns how many. */
+  abstract recoverStalled(): Promise<number>;
+
+  /** Seconds until the next queued job of these kinds is due, 0 when one is, null when there is none. */
+  abstract secondsToNextDue(kinds: readonly string[]): Promise<number | null>;
+
+  /** Forgets jobs that finished longer ago. Returns how many. */
+  abstract prune(finishedForSeconds: number): Promise<number>;
+}

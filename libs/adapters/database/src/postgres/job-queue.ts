@@ -1,0 +1,186 @@
+import type { DataSource } from 'typeorm';
+import type { JobProgress } from '../ports/job-ledger.ts';
+import { type AttemptOutcome, type ClaimedJob, type Heartbeat, JobQueue } from '../ports/job-queue.ts';
+import { queryRows, sqlState, storableText, UNIQUE_VIOLATION } from './sql.ts';
+
+const SUPERSEDED = 'a newer job of the same kind and key does the work';
+
+export class PostgresJobQueue extends JobQueue {
+  readonly #source: DataSource;
+
+  constructor(source: DataSource) {
+    super();
+    this.#source = source;
+  }
+
+  async claim(
+    worker: string,
+    slots: ReadonlyMap<string, number>,
+    leaseSeconds: number,
+  ): Promise<ClaimedJob[]> {
+    if (slots.size === 0) return [];
+    try {
+      return await queryRows<ClaimedJob>(this.#source, CLAIM, [
+        [...slots.keys()],
+        [...slots.values()],
+        worker,
+        leaseSeconds,
+      ]);
+    } catch (error) {
+      // Another worker started a job of the same kind and key between our look and our claim; the next look sees it.
+      if (sqlState(error) === UNIQUE_VIOLATION) return [];
+      throw error;
+    }
+  }
+
+  async heartbeat(worker: string, ids: readonly string[], leaseSeconds: number): Promise<Heartbeat> {
+    const rows = await queryRows<{ id: string; cancel_requested: boolean }>(
+      this.#source,
+      `UPDATE job SET lease_until = now() + $3 * interval '1 second'
+       WHERE id = ANY ($2) AND worker = $1 AND state = 'running' RETURNING id, cancel_requested`,
+      [worker, ids, leaseSeconds],
+    );
+    return {
+      held: new Set(rows.map((row) => row.id)),
+      cancelRequested: new Set(rows.filter((row) => row.cancel_requested).map((row) => row.id)),
+    };
+  }
+
+  async saveProgress(worker: string, id: string, progress: JobProgress): Promise<void> {
+    await this.#source.query(
+      `UPDATE job SET progress = $3 WHERE id = $2 AND worker = $1 AND state = 'running'`,
+      [worker, id, JSON.stringify({ ...progress, unit: storableText(progress.unit, 100) })],
+    );
+  }
+
+  async finish(worker: string, id: string, outcome: AttemptOutcome): Promise<boolean> {
+    switch (outcome.kind) {
+      case 'succeeded':
+        return this.#end(worker, id, 'succeeded', null);
+      case 'failed':
+        return this.#end(worker, id, 'failed', outcome.error);
+      case 'cancelled':
+        return this.#end(worker, id, 'cancelled', outcome.error);
+      case 'retry':
+        return this.#requeue(worker, id, outcome.error, outcome.delaySeconds, 0);
+      case 'released':
+        return this.#requeue(worker, id, null, 0, 1);
+    }
+  }
+
+  async recoverStalled(): Promise<number> {
+    const stalled = await queryRows<{ id: string; worker: string; last: boolean }>(
+      this.#source,
+      `SELECT id, worker, attempts >= max_attempts AS last FROM job
+       WHERE state = 'running' AND lease_until < now() ORDER BY lease_until LIMIT 100`,
+    );
+    let recovered = 0;
+    for (const job of stalled) {
+      const error = 'the worker was lost before it finished';
+      const done = job.last
+        ? await this.#end(job.worker, job.id, 'failed', `${error}, and this was the last attempt`, EXPIRED)
+        : await this.#requeue(job.worker, job.id, error, 0, 0, EXPIRED);
+      if (done) recovered += 1;
+    }
+    return recovered;
+  }
+
+  async secondsToNextDue(kinds: readonly string[]): Promise<number | null> {
+    const rows = await queryRows<{ seconds: number | null }>(
+      this.#source,
+      `SELECT greatest(extract(epoch FROM min(due.run_at) - now()), 0)::float8 AS seconds
+       FROM unnest($1::text[]) AS wanted (kind)
+       CROSS JOIN LATERAL (
+         SELECT run_at FROM job WHERE kind = wanted.kind AND state = 'queued' ORDER BY run_at LIMIT 1
+       ) AS due`,
+      [kinds],
+    );
+    return rows[0]?.seconds ?? null;
+  }
+
+  async prune(finishedForSeconds: number): Promise<number> {
+    const rows = await queryRows<{ id: string }>(
+      this.#source,
+      `DELETE FROM job WHERE finished_at < now() - $1 * interval '1 second' RETURNING id`,
+      [finishedForSeconds],
+    );
+    return rows.length;
+  }
+
+  async #end(
+    worker: string,
+    id: string,
+    state: 'succeeded' | 'failed' | 'cancelled',
+    error: string | null,
+    condition = '',
+  ): Promise<boolean> {
+    const rows = await queryRows<{ kind: string }>(
+      this.#source,
+      `WITH ended AS (
+         UPDATE job SET state = $3, error = $4, finished_at = now(), lease_until = NULL, worker = NULL
+         WHERE id = $2 AND worker = $1 AND state = 'running' ${condition} RETURNING kind
+       )
+       -- one of the same key may be waiting for this end, in any process
+       SELECT kind, pg_notify('sluice_job', kind) FROM ended`,
+      [worker, id, state, error === null ? null : storableText(error)],
+    );
+    return rows.length > 0;
+  }
+
+  async #requeue(
+    worker: string,
+    id: string,
+    error: string | null,
+    delaySeconds: number,
+    refund: number,
+    condition = '',
+  ): Promise<boolean> {
+    try {
+      const rows = await queryRows<{ kind: string }>(
+        this.#source,
+        `WITH requeued AS (
+           UPDATE job SET run_at = now() + $3 * interval '1 second', error = coalesce($4, error),
+             attempts = attempts - $5, lease_until = NULL, worker = NULL,
+             state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END,
+             finished_at = CASE WHEN cancel_requested THEN now() END
+           WHERE id = $2 AND worker = $1 AND state = 'running' ${condition} RETURNING kind
+         )
+         SELECT kind, pg_notify('sluice_job', kind) FROM requeued`,
+        [worker, id, delaySeconds, error === null ? null : storableText(error), refund],
+      );
+      return rows.length > 0;
+    } catch (failure) {
+      if (sqlState(failure) !== UNIQUE_VIOLATION) throw failure;
+      return this.#end(
+        worker,
+        id,
+        'cancelled',
+        error === null ? SUPERSEDED : `${error} (${SUPERSEDED})`,
+        condition,
+      );
+    }
+  }
+}
+
+const EXPIRED = 'AND lease_until < now()';
+
+const CLAIM = `
+  WITH due AS (
+    SELECT picked.id
+    FROM unnest($1::text[], $2::int[]) AS wanted (kind, free)
+    CROSS JOIN LATERAL (
+      SELECT job.id FROM job
+      WHERE job.kind = wanted.kind AND job.state = 'queued' AND job.run_at <= now()
+        AND NOT EXISTS (
+          SELECT FROM job AS other
+          WHERE other.kind = job.kind AND other.key = job.key AND other.state = 'running'
+        )
+      ORDER BY job.run_at, job.id
+      LIMIT wanted.free
+      FOR UPDATE OF job SKIP LOCKED
+    ) AS picked
+  )
+  UPDATE job SET state = 'running', attempts = attempts + 1, worker = $3, cancel_requested = false,
+    lease_until = now() + $4 * interval '1 second', progress = NULL
+  FROM due WHERE job.id = due.id
+  RETURNING job.id, job.kind, job.key, job.payload, job.attempts AS attempt, job.max_attempts AS "maxAttempts"`;

@@ -1,0 +1,53 @@
+import { newId } from '../ids.ts';
+import type { JobRequest } from '../ports/job-ledger.ts';
+import type { StatementRunner } from '../statement-runner.ts';
+import { queryRows } from './sql.ts';
+
+const DEFAULT_MAX_ATTEMPTS = 5;
+
+/**
+ * Queues jobs in the caller's transaction and wakes the dispatchers when that commits. Returns the ids in the order
+ * of the requests.
+ *
+ * The conflict is an update and not "do nothing", because the update locks the queued row: no worker can start it
+ * with a view of the data from before this transaction. Rows are written in key order, so that two transactions
+ * that queue the same jobs wait for each other instead of deadlocking.
+ */
+export async function insertJobs(
+  runner: StatementRunner,
+  requests: readonly JobRequest[],
+): Promise<string[]> {
+  if (requests.length === 0) return [];
+  const byKey = new Map<string, JobRequest>();
+  for (const request of requests) byKey.set(identity(request), request);
+  const distinct = [...byKey.values()];
+  const rows = await queryRows<{ id: string; kind: string; key: string }>(
+    runner,
+    `INSERT INTO job (id, kind, key, payload, max_attempts, run_at)
+     SELECT id, kind, key, payload, max_attempts, now() + delay * interval '1 second'
+     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::int[], $6::float8[])
+       AS request (id, kind, key, payload, max_attempts, delay)
+     ORDER BY kind, key
+     ON CONFLICT (kind, key) WHERE state = 'queued' DO UPDATE
+       SET payload = excluded.payload, max_attempts = excluded.max_attempts, attempts = 0,
+           run_at = least(job.run_at, excluded.run_at)
+     RETURNING id, kind, key`,
+    [
+      distinct.map(() => newId()),
+      distinct.map((request) => request.kind),
+      distinct.map((request) => request.key),
+      distinct.map((request) => JSON.stringify(request.payload ?? {})),
+      distinct.map((request) => request.maxAttempts ?? DEFAULT_MAX_ATTEMPTS),
+      distinct.map((request) => request.delaySeconds ?? 0),
+    ],
+  );
+  await runner.query(`SELECT pg_notify('sluice_job', kind) FROM unnest($1::text[]) AS kind`, [
+    [...new Set(distinct.map((request) => request.kind))],
+  ]);
+  const ids = new Map(rows.map((row) => [identity(row), row.id]));
+  return requests.map((request) => ids.get(identity(request)) ?? '');
+}
+
+function identity(job: { kind: string; key: string }): string {
+  return JSON.stringify([job.kind, job.key]);
+}
