@@ -13,3 +13,5 @@ export { type AttemptOutcome, type ClaimedJob, type Heartbeat, JobQueue } from '
 export { type NotificationHandler, Notifications } from './ports/notifications.ts';
 export { Outbox, type RelayPass } from './ports/outbox.ts';
 export type { StatementRunner } from './statement-runner.ts';
+export { type Denial, DenialLog } from './ports/denial-log.ts';
+export { VERDICT_CHANNEL, VerdictSignals, type VerdictWatch } from './ports/verdict-signals.ts';

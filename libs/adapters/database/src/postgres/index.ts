@@ -6,3 +6,4 @@ export { type NotificationOptions, PostgresNotifications } from './notifications
 export { PostgresOutbox } from './outbox.ts';
 export { queryRows } from './sql.ts';
 export { writeEvent } from './outbox-writer.ts';
+export { PostgresVerdictSignals } from './verdict-signals.ts';
