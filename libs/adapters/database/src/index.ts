@@ -15,3 +15,28 @@ export { Outbox, type RelayPass } from './ports/outbox.ts';
 export type { StatementRunner } from './statement-runner.ts';
 export { type Denial, DenialLog } from './ports/denial-log.ts';
 export { VERDICT_CHANNEL, VerdictSignals, type VerdictWatch } from './ports/verdict-signals.ts';
+export { type AuditActor, type AuditEvent, AuditLog } from './ports/audit-log.ts';
+export {
+  type CiBindingQuery,
+  type CiBindingRecord,
+  CiBindingStore,
+  type NewCiBinding,
+} from './ports/ci-binding-store.ts';
+export { type GrantQuery, type GrantRecord, GrantStore } from './ports/grant-store.ts';
+export {
+  type AccessContext,
+  type NodeQuery,
+  type NodeReader,
+  type NodeRecord,
+  NodeStore,
+  type NodeTarget,
+} from './ports/node-store.ts';
+export {
+  type NewPrincipal,
+  type PrincipalChange,
+  type PrincipalQuery,
+  type PrincipalRecord,
+  PrincipalStore,
+} from './ports/principal-store.ts';
+export { type NewSecret, type SecretQuery, type SecretRecord, SecretStore } from './ports/secret-store.ts';
+export { type SeenToken, SeenTokens } from './ports/seen-tokens.ts';

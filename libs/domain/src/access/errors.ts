@@ -8,6 +8,7 @@ export type AccessErrorCode =
   | 'node-not-empty'
   | 'name-invalid'
   | 'name-taken'
+  | 'last-admin'
   | 'password-invalid'
   | 'principal-unknown'
   | 'secret-unknown'

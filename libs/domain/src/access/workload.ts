@@ -237,8 +237,8 @@ function seconds(payload: Readonly<Record<string, unknown>>, claim: string): num
 
 function text(payload: Readonly<Record<string, unknown>>, claim: string): string {
   const value = payload[claim];
-  if (typeof value !== 'string' || value === '' || value.length > 1024) {
-    throw badClaim(claim, 'a string of 1 to 1024 characters', value);
+  if (typeof value !== 'string' || !/^[^\p{Cc}]{1,1024}$/u.test(value)) {
+    throw badClaim(claim, 'a string of 1 to 1024 printable characters', value);
   }
   return value;
 }

@@ -33,7 +33,7 @@ const ACCESS = [
   `CREATE TABLE principal (
      id uuid PRIMARY KEY,
      kind text NOT NULL CHECK (kind IN ('user', 'robot', 'workload')),
-     -- user name, robot$<node path>+<name>, or gitlab:<issuer>:<project id>
+     -- user name, robot$<node path>+<name>, or gitlab:<issuer>#<GitLab project id>
      name text COLLATE "C" NOT NULL UNIQUE,
      display_name text NOT NULL DEFAULT '',
      email text,
@@ -60,7 +60,7 @@ const ACCESS = [
   `CREATE TABLE secret (
      id uuid PRIMARY KEY,
      principal_id uuid NOT NULL REFERENCES principal (id) ON DELETE CASCADE,
-     kind text NOT NULL CHECK (kind IN ('pat', 'robot')),
+     kind text NOT NULL CHECK (kind IN ('pat', 'robot', 'refresh')),
      name text NOT NULL,
      hash bytea NOT NULL UNIQUE,
      scopes jsonb NOT NULL DEFAULT '[]',
@@ -71,23 +71,30 @@ const ACCESS = [
    )`,
   `CREATE INDEX secret_principal ON secret (principal_id)`,
   `CREATE TABLE ci_binding (
-     principal_id uuid PRIMARY KEY REFERENCES principal (id) ON DELETE CASCADE,
+     id uuid PRIMARY KEY,
+     -- one workload a GitLab project, however many nodes it is bound to
+     principal_id uuid NOT NULL REFERENCES principal (id) ON DELETE CASCADE,
      issuer text NOT NULL,
      gitlab_project_id bigint NOT NULL,
      gitlab_project_path text NOT NULL,
      node_id uuid NOT NULL REFERENCES node (id) ON DELETE CASCADE,
-     role text NOT NULL,
+     role text NOT NULL CHECK (role IN ('guest', 'reporter', 'developer', 'maintainer', 'owner')),
      conditions jsonb NOT NULL DEFAULT '{}',
      created_at timestamptz NOT NULL DEFAULT now(),
      UNIQUE (issuer, gitlab_project_id, node_id)
    )`,
+  `CREATE INDEX ci_binding_node ON ci_binding (node_id)`,
+  `CREATE INDEX ci_binding_principal ON ci_binding (principal_id)`,
   `CREATE TABLE seen_token (
      issuer text NOT NULL,
      jti text NOT NULL,
      token_hash bytea NOT NULL,
+     -- true once it was traded for a registry token, which is allowed one time only
+     exchanged boolean NOT NULL DEFAULT false,
      expires_at timestamptz NOT NULL,
      PRIMARY KEY (issuer, jti)
    )`,
+  `CREATE INDEX seen_token_expiry ON seen_token (expires_at)`,
 ];
 
 const CONTENT = [
