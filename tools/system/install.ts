@@ -15,6 +15,7 @@ const PACKAGES: Record<string, string> = {
   podman: '/usr/bin/podman',
   'docker.io': '/usr/sbin/dockerd',
   debootstrap: '/usr/sbin/debootstrap',
+  wrk: '/usr/bin/wrk',
 };
 
 interface GoTool {
