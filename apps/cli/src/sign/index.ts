@@ -1,0 +1,8 @@
+export { type KeyPairFiles, generateKeyPair } from './key-pair.ts';
+export {
+  type SignImageOptions,
+  type SignatureFormats,
+  type SignedImage,
+  type WrittenSignature,
+  signImage,
+} from './sign-image.ts';
