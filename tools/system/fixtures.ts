@@ -1,0 +1,65 @@
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildImage, descriptor, type Layer } from '@sluice/testing';
+import { ADMIN_PASSWORD, type Platform } from './platform.ts';
+import { ROOT } from './paths.ts';
+import { run } from './run.ts';
+
+/** The small advisory records that ship with the demo: one critical and one high for npm packages. */
+export const DEMO_ADVISORIES = join(ROOT, 'tools', 'demo', 'advisories');
+
+/** Loads the demo's advisories through the command line tool, as a user does. */
+export async function importAdvisories(platform: Platform, path = DEMO_ADVISORIES): Promise<void> {
+  await sluice(platform, ['db', 'import', path]);
+}
+
+/** Runs the `sluice` command as the first admin and returns what it printed. */
+export async function sluice(
+  platform: Platform,
+  args: readonly string[],
+  environment: Record<string, string> = {},
+): Promise<string> {
+  const { stdout } = await run(process.execPath, [join(ROOT, 'apps', 'cli', 'dist', 'main.js'), ...args], {
+    env: {
+      ...process.env,
+      XDG_CONFIG_HOME: join(platform.directory, 'config'),
+      SLUICE_URL: platform.url,
+      SLUICE_USER: 'admin',
+      SLUICE_PASSWORD: ADMIN_PASSWORD,
+      ...environment,
+    },
+  });
+  return stdout;
+}
+
+/** Writes an image as an OCI image layout with the tag `latest`. */
+export async function ociLayout(
+  path: string,
+  layers: readonly Layer[],
+): Promise<{ path: string; digest: string }> {
+  const image = buildImage(layers);
+  const blobs = join(path, 'blobs', 'sha256');
+  mkdirSync(blobs, { recursive: true });
+  for (const content of [image.manifest, image.config, ...layers]) {
+    writeFileSync(join(blobs, content.digest.slice('sha256:'.length)), content.bytes);
+  }
+  writeFileSync(join(path, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  const index = {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.index.v1+json',
+    manifests: [
+      { ...descriptor(image.manifest), annotations: { 'org.opencontainers.image.ref.name': 'latest' } },
+    ],
+  };
+  writeFileSync(join(path, 'index.json'), JSON.stringify(index));
+  return { path, digest: image.manifest.digest };
+}
+
+/** Every file below a directory with its content, for building layers from a real tree. */
+export function readTree(directory: string, under = ''): { path: string; content: Buffer }[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = under === '' ? entry.name : `${under}/${entry.name}`;
+    if (entry.isDirectory()) return readTree(join(directory, entry.name), path);
+    return entry.isFile() ? [{ path, content: readFileSync(join(directory, entry.name)) }] : [];
+  });
+}
