@@ -1,6 +1,9 @@
 import { SluiceError } from '../errors.ts';
 
-/** The codes of the OCI distribution specification, "Error Codes", and the ones `distribution` added that clients know. */
+/**
+ * The codes of the OCI distribution specification, "Error Codes", and the ones `distribution` added that clients know.
+ * MANIFEST_TOO_LARGE is ours: the specification gives that case a status (413) and no code.
+ */
 export type OciErrorCode =
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_INVALID'
@@ -8,6 +11,7 @@ export type OciErrorCode =
   | 'DIGEST_INVALID'
   | 'MANIFEST_BLOB_UNKNOWN'
   | 'MANIFEST_INVALID'
+  | 'MANIFEST_TOO_LARGE'
   | 'MANIFEST_UNKNOWN'
   | 'NAME_INVALID'
   | 'NAME_UNKNOWN'

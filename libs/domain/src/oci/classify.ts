@@ -1,0 +1,91 @@
+import { EMPTY_JSON_DIGEST } from './digest.ts';
+import type { ImageManifest, Manifest } from './manifest.ts';
+import { DOCKER_IMAGE_CONFIG, OCI_IMAGE_CONFIG } from './media-types.ts';
+
+/** What a manifest is to the gate. Only an `image` can run, and only what can run must have been scanned. */
+export type ArtifactKind = 'image' | 'index' | 'signature' | 'attestation' | 'artifact';
+
+/**
+ * Layers that a container runtime unpacks, in whatever compression: those of image-spec and of containerd
+ * (IsLayerType), and whatever else begins like them, because Docker looks at no more than the beginning.
+ */
+const RUNNABLE_LAYER_PREFIXES = [
+  'application/vnd.oci.image.',
+  'application/vnd.docker.',
+  'application/vnd.erofs.layer.',
+];
+
+/**
+ * Configs that a container runtime takes for one of an image. Docker takes the last three as well, for what old
+ * registries wrote (moby, `defaultImageTypes`).
+ */
+const RUNNABLE_CONFIGS: readonly string[] = [
+  OCI_IMAGE_CONFIG,
+  DOCKER_IMAGE_CONFIG,
+  'application/octet-stream',
+  'application/json',
+  'text/html',
+];
+
+/** Layers that hold statements about other content, whatever config stands beside them. */
+const SIMPLE_SIGNING = 'application/vnd.dev.cosign.simplesigning.v1+json';
+const SIGSTORE_BUNDLE_PREFIX = 'application/vnd.dev.sigstore.bundle';
+const DSSE_ENVELOPE = 'application/vnd.dsse.envelope.v1+json';
+const IN_TOTO = 'application/vnd.in-toto+json';
+const NOTATION = 'application/vnd.cncf.notary.signature';
+
+/** How cosign says what the statement in a bundle is about; a signature is a statement of this type or none at all. */
+const BUNDLE_PREDICATE_TYPE = 'dev.sigstore.bundle.predicateType';
+const COSIGN_SIGN_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';
+
+/**
+ * Tells what a manifest is by what a container runtime would do with it, not by what it calls itself: `artifactType`
+ * cannot turn an image into something that need not be scanned.
+ *
+ * An image is what has a layer that runtimes unpack, or the config of an image. Two things are none although they
+ * say so: layers under the empty config `{}` of another type, which no runtime starts (there is no rootfs in it), and
+ * manifests whose layers are, every one, signatures or attestations: cosign and BuildKit write those with the config
+ * of an image.
+ */
+export function classify(manifest: Manifest): ArtifactKind {
+  if (manifest.form === 'index') return 'index';
+  if (isRunnable(manifest)) return 'image';
+  return statementKind(manifest) ?? 'artifact';
+}
+
+function isRunnable({ config, layers }: ImageManifest): boolean {
+  const hasImageConfig = RUNNABLE_CONFIGS.includes(config.mediaType.toLowerCase());
+  const isEmptyConfig = config.digest === EMPTY_JSON_DIGEST;
+  // Some runtimes take a config by its media type and never miss the rootfs, so an empty one does not help there.
+  if (layers.some(({ mediaType }) => isRunnableLayer(mediaType))) return hasImageConfig || !isEmptyConfig;
+  if (!hasImageConfig || isEmptyConfig) return false;
+  return layers.length === 0 || !layers.every(({ mediaType }) => isStatementLayer(mediaType));
+}
+
+function isRunnableLayer(mediaType: string): boolean {
+  const folded = mediaType.toLowerCase();
+  return RUNNABLE_LAYER_PREFIXES.some((prefix) => folded.startsWith(prefix));
+}
+
+function isStatementLayer(mediaType: string): boolean {
+  return (
+    mediaType === SIMPLE_SIGNING ||
+    mediaType === DSSE_ENVELOPE ||
+    mediaType === IN_TOTO ||
+    mediaType.startsWith(SIGSTORE_BUNDLE_PREFIX)
+  );
+}
+
+function statementKind(manifest: ImageManifest): 'signature' | 'attestation' | null {
+  const has = (matches: (mediaType: string) => boolean): boolean =>
+    manifest.layers.some((layer) => matches(layer.mediaType));
+  if (manifest.artifactType === NOTATION || manifest.config.mediaType === NOTATION) return 'signature';
+  if (has((mediaType) => mediaType === SIMPLE_SIGNING)) return 'signature';
+  if (has((mediaType) => mediaType.startsWith(SIGSTORE_BUNDLE_PREFIX))) {
+    const predicateType = manifest.annotations[BUNDLE_PREDICATE_TYPE];
+    return predicateType === undefined || predicateType === COSIGN_SIGN_PREDICATE
+      ? 'signature'
+      : 'attestation';
+  }
+  return has((mediaType) => mediaType === DSSE_ENVELOPE || mediaType === IN_TOTO) ? 'attestation' : null;
+}
