@@ -1,1 +1,8 @@
-export {};
+export {
+  type AppendResult,
+  BlobStorage,
+  type ObjectRange,
+  type StorageState,
+  type StoredUpload,
+} from './blob-storage.ts';
+export { BlobStorageError, type BlobStorageErrorCode } from './errors.ts';

@@ -1,1 +1,1 @@
-export {};
+export { type BlobStorageHarness, describeBlobStorage } from './blob-storage-contract.ts';

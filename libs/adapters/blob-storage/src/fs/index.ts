@@ -1,1 +1,1 @@
-export {};
+export { FsBlobStorage } from './fs-blob-storage.ts';

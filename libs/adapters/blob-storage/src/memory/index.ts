@@ -1,1 +1,1 @@
-export {};
+export { MemoryBlobStorage } from './memory-blob-storage.ts';

@@ -1,0 +1,71 @@
+import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeBlobStorage } from '../contract/index.ts';
+import { FsBlobStorage } from './fs-blob-storage.ts';
+
+describeBlobStorage('fs', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-blobs-'));
+  return {
+    storage: await FsBlobStorage.open(directory),
+    reopen: () => FsBlobStorage.open(directory),
+    close: () => rm(directory, { recursive: true }),
+  };
+});
+
+describe('blobs as files', () => {
+  let directory: string;
+  let storage: FsBlobStorage;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'sluice-blobs-'));
+    storage = await FsBlobStorage.open(directory);
+  });
+  afterAll(async () => rm(directory, { recursive: true }));
+
+  it('never leaves its directory, whatever key the database gives', async () => {
+    await writeFile(join(directory, 'secret'), 'secret');
+    for (const key of ['../secret', 'aa/../../secret', '', 'aa/x', '/etc/passwd']) {
+      await expect(storage.read(key)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+      await expect(storage.delete(key)).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    }
+  });
+
+  it('leaves nothing of an upload beside the finished file', async () => {
+    const upload = { key: storage.newKey(), offset: 0, state: null };
+    const { offset } = await storage.append(upload, chunks('content'));
+    await storage.finish({ ...upload, offset });
+    const [shard = '', name = ''] = upload.key.split('/');
+    expect(await readdir(join(directory, 'blobs', shard))).toContain(name);
+    expect(await readdir(join(directory, 'uploads', shard))).not.toContain(name);
+  });
+
+  it.runIf(process.platform === 'linux')('says STORAGE_FULL when the disk is full', async () => {
+    const upload = { key: storage.newKey(), offset: 0, state: null };
+    // Every write to this device fails as a write to a full disk does.
+    await symlink('/dev/full', join(directory, 'uploads', upload.key));
+    await expect(storage.append(upload, chunks('x'.repeat(2_000_000)))).rejects.toMatchObject({
+      code: 'STORAGE_FULL',
+    });
+  });
+
+  it('gives back the file and the read stream when a reader stops early', async () => {
+    const upload = { key: storage.newKey(), offset: 0, state: null };
+    const { offset } = await storage.append(upload, chunks('x'.repeat(3_000_000)));
+    await storage.finish({ ...upload, offset });
+    const stream = await storage.read(upload.key);
+    for await (const chunk of stream) {
+      expect(chunk.length).toBeGreaterThan(0);
+      break;
+    }
+    expect(stream.destroyed).toBe(true);
+    expect(await buffer(await storage.read(upload.key, { first: 2_999_999, last: 2_999_999 }))).toHaveLength(
+      1,
+    );
+  });
+});
+
+async function* chunks(text: string): AsyncIterable<Uint8Array> {
+  yield Buffer.from(text);
+}

@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { type AppendResult, BlobStorage, type ObjectRange, type StoredUpload } from '../blob-storage.ts';
+import { BlobStorageError } from '../errors.ts';
+import { BatchWriter } from './batch-writer.ts';
+
+const READ_BUFFER_BYTES = 1024 * 1024;
+const SHARDS = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, '0'));
+const KEY = /^[0-9a-f]{2}\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Blobs as files of one directory:
+ *
+ *     uploads/<aa>/<uuid>   unfinished
+ *     blobs/<aa>/<uuid>     finished, moved there by rename(2) and never written again
+ *
+ * where the key is `<aa>/<uuid>` and `<aa>` the first two digits of the uuid. Both must lie in one file system. Data
+ * and directory entries are synced before a call resolves, so that they outlive a loss of power.
+ */
+export class FsBlobStorage extends BlobStorage {
+  readonly #root: string;
+
+  private constructor(root: string) {
+    super();
+    this.#root = root;
+  }
+
+  /** Opens the storage in `root`, making what is missing. @throws BlobStorageError STORAGE_FULL, STORAGE_FAILED */
+  static async open(root: string): Promise<FsBlobStorage> {
+    return withTypedErrors(`cannot open the blob directory ${root}`, async () => {
+      for (const area of ['uploads', 'blobs']) {
+        await Promise.all(SHARDS.map((shard) => mkdir(join(root, area, shard), { recursive: true })));
+        await syncDirectory(join(root, area));
+      }
+      await syncDirectory(root);
+      return new FsBlobStorage(root);
+    });
+  }
+
+  newKey(): string {
+    const id = randomUUID();
+    return `${id.slice(0, 2)}/${id}`;
+  }
+
+  async append(upload: StoredUpload, body: AsyncIterable<Uint8Array>): Promise<AppendResult> {
+    const path = this.#path('uploads', upload.key);
+    return withTypedErrors('cannot store the upload', async () => {
+      const file = await this.#openUnfinished(upload, path);
+      if (file === null) throw lost(upload);
+      try {
+        await truncateTo(file, upload.offset);
+        const { offset, interruption } = await writeAll(file, upload.offset, body);
+        await file.datasync();
+        if (upload.offset === 0) await syncDirectory(dirname(path));
+        return { offset, state: null, interruption };
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  async finish(upload: StoredUpload): Promise<void> {
+    const [from, to] = [this.#path('uploads', upload.key), this.#path('blobs', upload.key)];
+    await withTypedErrors('cannot finish the upload', async () => {
+      const file = await this.#openUnfinished(upload, from);
+      if (file === null) {
+        if ((await this.size(upload.key)) !== upload.offset) throw lost(upload);
+        // An earlier call may have ended between the move and this.
+        await syncDirectory(dirname(to));
+        return;
+      }
+      try {
+        await truncateTo(file, upload.offset);
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+      await rename(from, to);
+      await syncDirectory(dirname(to));
+    });
+  }
+
+  async abort(upload: StoredUpload): Promise<void> {
+    await withTypedErrors('cannot remove the upload', async () => {
+      await rm(this.#path('uploads', upload.key), { force: true });
+      await rm(this.#path('blobs', upload.key), { force: true });
+    });
+  }
+
+  async read(key: string, range?: ObjectRange): Promise<Readable> {
+    return withTypedErrors('cannot read the blob', async () => {
+      const file = await open(this.#path('blobs', key), constants.O_RDONLY);
+      return file.createReadStream({
+        highWaterMark: READ_BUFFER_BYTES,
+        ...(range === undefined ? {} : { start: range.first, end: range.last }),
+      });
+    });
+  }
+
+  async size(key: string): Promise<number | null> {
+    try {
+      return (await stat(this.#path('blobs', key))).size;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return null;
+      throw typedError('cannot look at the blob', error);
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    await withTypedErrors('cannot remove the blob', () => rm(this.#path('blobs', key), { force: true }));
+  }
+
+  async *listUnfinished(before: Date): AsyncIterable<string> {
+    for (const shard of SHARDS) {
+      const directory = join(this.#root, 'uploads', shard);
+      for (const name of await withTypedErrors('cannot list the uploads', () => readdir(directory))) {
+        const key = `${shard}/${name}`;
+        const changedAt = await stat(join(directory, name)).then(
+          ({ mtime }) => mtime,
+          () => null,
+        );
+        if (KEY.test(key) && changedAt !== null && changedAt < before) yield key;
+      }
+    }
+  }
+
+  /** Null when there is none: it may be finished already. A new upload that nothing was appended to is empty. */
+  async #openUnfinished(upload: StoredUpload, path: string): Promise<FileHandle | null> {
+    const mayBeNew = upload.offset === 0 && (await this.size(upload.key)) === null;
+    try {
+      return await open(path, constants.O_RDWR | (mayBeNew ? constants.O_CREAT : 0), 0o640);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  #path(area: 'uploads' | 'blobs', key: string): string {
+    // Keys come from the database; a wrong one must not lead out of the directory.
+    if (!KEY.test(key)) throw new BlobStorageError('STORAGE_FAILED', 'malformed object key', { detail: key });
+    return join(this.#root, area, key);
+  }
+}
+
+async function truncateTo(file: FileHandle, offset: number): Promise<void> {
+  const { size } = await file.stat();
+  if (size < offset)
+    throw new BlobStorageError('UPLOAD_LOST', 'bytes of the upload are missing in the storage');
+  if (size > offset) await file.truncate(offset);
+}
+
+async function writeAll(
+  file: FileHandle,
+  offset: number,
+  body: AsyncIterable<Uint8Array>,
+): Promise<{ offset: number; interruption: unknown }> {
+  const writer = new BatchWriter(file, offset);
+  let interruption: unknown;
+  let writeFailure: { readonly error: unknown } | undefined;
+  try {
+    for await (const chunk of body) {
+      try {
+        await writer.write(chunk);
+      } catch (error) {
+        writeFailure = { error };
+        throw error;
+      }
+    }
+  } catch (error) {
+    if (writeFailure !== undefined) throw writeFailure.error;
+    interruption = error ?? new Error('the body ended early');
+  }
+  return { offset: await writer.end(), interruption };
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function lost(upload: StoredUpload): BlobStorageError {
+  return new BlobStorageError('UPLOAD_LOST', 'the upload is missing in the storage', { detail: upload.key });
+}
+
+async function withTypedErrors<T>(message: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof BlobStorageError ? error : typedError(message, error);
+  }
+}
+
+function typedError(message: string, cause: unknown): BlobStorageError {
+  switch (codeOf(cause)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new BlobStorageError('STORAGE_FULL', 'the blob storage is full', { cause });
+    case 'ENOENT':
+      return new BlobStorageError('OBJECT_MISSING', `${message}: it is not in the storage`, { cause });
+    default:
+      return new BlobStorageError('STORAGE_FAILED', message, { cause });
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
