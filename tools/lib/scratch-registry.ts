@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 /** A `distribution` of its own on a free port of this machine; it has no referrers API. */
-export interface ScratchRegistry extends AsyncDisposable {
+export interface ScratchRegistry {
   /** `127.0.0.1:<port>` */
   readonly host: string;
+  stop(): Promise<void>;
 }
 
 const START_SECONDS = 20;
@@ -35,7 +36,7 @@ export async function startScratchRegistry(program: string): Promise<ScratchRegi
     rmSync(directory, { recursive: true, force: true });
   };
   try {
-    return { host: await readAddress(child), [Symbol.asyncDispose]: stop };
+    return { host: await readAddress(child), stop };
   } catch (error) {
     await stop();
     throw error;

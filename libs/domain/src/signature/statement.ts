@@ -8,9 +8,13 @@ export const IN_TOTO_PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 export const IMAGE_SIGNATURE_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';
 
 const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
+/** cosign still writes attestations of unknown predicate types in the version before. */
+const OLD_STATEMENT_TYPE = 'https://in-toto.io/Statement/v0.1';
 
-/** An in-toto Statement v1, without its predicate. */
+/** An in-toto statement, without its predicate. */
 export interface Statement {
+  /** Whether it is a Statement v1, which image signatures are. */
+  readonly isCurrent: boolean;
   readonly predicateType: string;
   /** Digests by algorithm, one entry a subject. */
   readonly subjects: readonly Readonly<Record<string, string>>[];
@@ -35,7 +39,7 @@ export function buildImageStatement(digest: Digest): Buffer {
 }
 
 /**
- * Parses a Statement v1. The predicate itself may be absent: cosign 3.0.0 to 3.0.4 wrote none.
+ * Parses a Statement v1 or v0.1. The predicate itself may be absent: cosign 3.0.0 to 3.0.4 wrote none.
  *
  * @throws SignatureRejected content-too-large, limit, statement-malformed
  */
@@ -43,12 +47,13 @@ export function parseStatement(bytes: Uint8Array): Statement {
   const shape = new JsonShape('statement-malformed', 'in-toto statement');
   const root = shape.parse(bytes, LIMITS.bundleBytes);
   const type = shape.string(root['_type'], '_type');
-  if (type !== STATEMENT_TYPE) shape.fail(`_type must be ${STATEMENT_TYPE}`);
+  if (type !== STATEMENT_TYPE && type !== OLD_STATEMENT_TYPE) shape.fail(`_type must be ${STATEMENT_TYPE}`);
   const entries = shape.array(root['subject'], 'subject', LIMITS.subjects);
   if (entries.length === 0) shape.fail('subject must name at least one');
   if (root['predicate'] !== undefined && root['predicate'] !== null)
     shape.object(root['predicate'], 'predicate');
   return {
+    isCurrent: type === STATEMENT_TYPE,
     predicateType: shape.string(root['predicateType'], 'predicateType'),
     subjects: entries.map((entry, index) =>
       readDigests(shape, shape.object(entry, `subject[${index}]`), index),

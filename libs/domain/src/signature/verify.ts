@@ -95,6 +95,8 @@ export function checkBundleSignature(input: {
         `a statement of the type "${predicateType}" is an attestation, not an image signature`,
       );
     }
+    if (!statement.isCurrent)
+      throw new SignatureRejected('statement-malformed', 'an image signature is an in-toto Statement v1');
     if (!isAboutSubject) throw otherDigest(signedDigest);
     const message = preAuthEncoding(envelope.payloadType, envelope.payload);
     const trustedKeys = verifyingKeys(input.trustedKeys, message, envelope.signature, envelope.hint);
