@@ -40,3 +40,14 @@ export {
 } from './ports/principal-store.ts';
 export { type NewSecret, type SecretQuery, type SecretRecord, SecretStore } from './ports/secret-store.ts';
 export { type SeenToken, SeenTokens } from './ports/seen-tokens.ts';
+export {
+  type ArtifactQuery,
+  type ArtifactRecord,
+  type CatalogReader,
+  CatalogStore,
+  type ChildRecord,
+  type EvidenceEntry,
+  type RepositoryQuery,
+  type RepositoryRecord,
+  type VerdictRecord,
+} from './ports/catalog-store.ts';

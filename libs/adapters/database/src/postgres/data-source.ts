@@ -2,9 +2,10 @@ import 'reflect-metadata';
 import { DataSource } from 'typeorm';
 import { Core1 } from './migrations/1-core.ts';
 import { Work4 } from './migrations/4-work.ts';
+import { Catalog7 } from './migrations/7-catalog.ts';
 
 /** Every table that migrations make, oldest first. */
-const MIGRATIONS = [Core1, Work4];
+const MIGRATIONS = [Core1, Work4, Catalog7];
 
 /** One number for all replicas: whoever holds it migrates, the others wait and then find nothing to do. */
 const MIGRATION_LOCK = 5_130_017;

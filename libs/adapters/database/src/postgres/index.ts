@@ -13,3 +13,4 @@ export { PostgresNodeStore } from './node-store.ts';
 export { PostgresPrincipalStore } from './principal-store.ts';
 export { PostgresSecretStore } from './secret-store.ts';
 export { PostgresSeenTokens } from './seen-tokens.ts';
+export { PostgresCatalogStore } from './catalog-store.ts';
