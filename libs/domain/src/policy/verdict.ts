@@ -1,12 +1,18 @@
-export type VerdictState = 'green' | 'amber' | 'red' | 'pending';
+/** From best to worst; the state of an artifact is the worst that any rule says. */
+export const VERDICT_STATES = ['green', 'amber', 'pending', 'red'] as const;
+export type VerdictState = (typeof VERDICT_STATES)[number];
 
 /** What one rule of one policy says of an artifact. */
 export interface RuleResult {
+  /** Where the policy is attached: a node path, or `installation`. */
+  readonly scope: string;
   readonly policy: string;
   readonly policyVersion: number;
   readonly rule: string;
+  /** The rule's kind, or `children` for what an index takes over from what it names. */
   readonly kind: string;
   readonly mode: 'enforce' | 'audit';
+  /** A rule in audit mode says `warn` where it would refuse; when it is pending it holds nobody up. */
   readonly outcome: 'pass' | 'warn' | 'fail' | 'pending' | 'not-applicable';
   /** One sentence for a person. */
   readonly reason: string;
@@ -22,8 +28,17 @@ export interface RuleResult {
 export interface StoredVerdict {
   readonly id: string;
   readonly state: VerdictState;
-  /** Rule and reason in one line; null when green. */
+  /** One line that starts with the kind of the rule that decided, then its reason; null when green. */
   readonly summary: string | null;
+}
+
+/** The worst of them, green of none. */
+export function worstState(states: Iterable<VerdictState>): VerdictState {
+  let worst: VerdictState = 'green';
+  for (const state of states) {
+    if (VERDICT_STATES.indexOf(state) > VERDICT_STATES.indexOf(worst)) worst = state;
+  }
+  return worst;
 }
 
 /** What a gate does with one request. */
