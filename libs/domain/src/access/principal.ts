@@ -59,6 +59,8 @@ export interface Caller {
   readonly scopes?: readonly AccessScope[] | null;
   /** Rights that come with the credential (a CI job's bindings) and not from the stored grants; absent or null otherwise. */
   readonly grants?: readonly Grant[] | null;
+  /** When the credential or its principal ends; absent or null when neither does. */
+  readonly endsAt?: Date | null;
   /** Why the credential has less than its holder may expect, one sentence each, for refusals to quote. */
   readonly limits?: readonly string[];
 }

@@ -1,1 +1,2 @@
-export {};
+export { Members, type NewMember } from './members.ts';
+export { Projects } from './projects.ts';

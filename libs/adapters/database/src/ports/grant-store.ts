@@ -24,9 +24,10 @@ export abstract class GrantStore {
    * Writes the grant in place of the one with the same principal, node and source.
    * The principal's epoch rises when the grant gives less or ends earlier than before.
    *
+   * @param replacing is shown the grant that is about to be replaced and may throw to keep it
    * @throws AccessError principal-unknown, node-unknown
    */
-  abstract put(grant: Grant): Promise<GrantRecord>;
+  abstract put(grant: Grant, replacing?: (before: Grant) => void): Promise<GrantRecord>;
 
   abstract get(id: string): Promise<GrantRecord | null>;
 

@@ -36,6 +36,8 @@ export interface NodeQuery {
   readonly kind?: NodeKind;
   /** Only nodes below this path. */
   readonly under?: string;
+  /** Only the node at this path. */
+  readonly path?: string;
   readonly reader: NodeReader;
   /** Path of the last item of the page before. */
   readonly after: string | null;

@@ -15,7 +15,7 @@ export class PostgresGrantStore extends GrantStore {
     this.#source = source;
   }
 
-  async put(grant: Grant): Promise<GrantRecord> {
+  async put(grant: Grant, replacing?: (before: Grant) => void): Promise<GrantRecord> {
     try {
       return await this.#source.transaction(async (manager) => {
         const before = await queryRows<{ role: Role; expires_at: Date | null }>(
@@ -23,6 +23,8 @@ export class PostgresGrantStore extends GrantStore {
           `SELECT role, expires_at FROM access_grant WHERE principal_id = $1 AND node_id = $2 AND source = $3 FOR UPDATE`,
           [grant.principalId, grant.nodeId, grant.source],
         );
+        const old = before[0];
+        if (old !== undefined) replacing?.({ ...grant, role: old.role, expiresAt: old.expires_at });
         const rows = await queryRows<{ id: string }>(
           manager,
           `INSERT INTO access_grant (id, node_id, principal_id, role, source, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -30,7 +32,6 @@ export class PostgresGrantStore extends GrantStore {
            RETURNING id`,
           [newId(), grant.nodeId, grant.principalId, grant.role, grant.source, grant.expiresAt],
         );
-        const old = before[0];
         if (old !== undefined && givesLess(grant, old)) await raiseEpoch(manager, grant.principalId);
         const record = await queryRows<GrantRow>(manager, `${SELECT} WHERE g.id = $1`, [rows[0]?.id]);
         if (record[0] === undefined) throw new Error('the grant vanished in its own transaction');

@@ -107,9 +107,16 @@ export class PostgresNodeStore extends NodeStore {
       this.#source,
       `SELECT ${NODE_COLUMNS} FROM node n
        WHERE ($1::text IS NULL OR kind = $1) AND ($2::text IS NULL OR starts_with(path, $2 || '/'))
-         AND ($3::text IS NULL OR path > $3) AND ${reader.where}
+         AND ($3::text IS NULL OR path > $3) AND ($5::text IS NULL OR path = $5) AND ${reader.where}
        ORDER BY path LIMIT $4`,
-      [query.kind ?? null, query.under ?? null, query.after, query.limit, ...reader.parameters],
+      [
+        query.kind ?? null,
+        query.under ?? null,
+        query.after,
+        query.limit,
+        query.path ?? null,
+        ...reader.parameters,
+      ],
     );
     return rows.map(toNode);
   }
@@ -199,7 +206,7 @@ function readerCondition(reader: NodeReader): { where: string; parameters: unkno
   if (reader.id === null) return { where: `visibility IN (${visible})`, parameters: [] };
   return {
     where: `(visibility IN (${visible}) OR EXISTS (SELECT FROM access_grant g
-       WHERE g.principal_id = $5 AND g.node_id = ANY (n.lineage) AND (g.expires_at IS NULL OR g.expires_at > now())))`,
+       WHERE g.principal_id = $6 AND g.node_id = ANY (n.lineage) AND (g.expires_at IS NULL OR g.expires_at > now())))`,
     parameters: [reader.id],
   };
 }

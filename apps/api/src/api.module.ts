@@ -1,0 +1,45 @@
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import { AccessControl, Authentication } from '@sluice/identity';
+import { Projects } from '@sluice/projects';
+import { AccessGuard } from './access/access.guard.ts';
+import { Authorizer } from './access/authorizer.ts';
+import { Locators } from './access/locators.ts';
+import type { ApiDependencies } from './api-dependencies.ts';
+import { EtagInterceptor } from './http/etag.interceptor.ts';
+import { ProblemFilter } from './http/problem.filter.ts';
+import { createValidationPipe } from './http/validation.ts';
+import { ProjectsController } from './projects/projects.controller.ts';
+
+/**
+ * The unified API.
+ *
+ * To add a resource:
+ * 1. `src/<noun>/<noun>.schemas.ts`: zod schemas of body and query (`z.strictObject`, so that an unknown parameter is
+ *    400; lists spread `pageParameters`), the view interface and a `present…` function. Ids leave through
+ *    `encodeId(kind, uuid)`; a new kind gets its prefix in `http/ids.ts`.
+ * 2. `src/<noun>/<noun>.controller.ts`: each method has its verb, one `@Permission(…)`, parameters with
+ *    `{ schema }` or `new IdPipe(kind)`, one call of a feature, and a view as result. `projects.controller.ts` is the
+ *    model; lists go through `page()` and `linkNext()`.
+ * 3. A kind of id that stands in a path of a protected route gets a locator (`ApiDependencies.locators`).
+ * 4. The feature goes into `ApiDependencies` and into `providers` below, the controller into `controllers`.
+ * 5. New error codes get a row in the table of `http/problem.ts`.
+ */
+@Module({})
+export class ApiModule {
+  static register(dependencies: ApiDependencies): DynamicModule {
+    const authorizer = new Authorizer(dependencies.accessControl);
+    const providers: Provider[] = [
+      { provide: Authentication, useValue: dependencies.authentication },
+      { provide: AccessControl, useValue: dependencies.accessControl },
+      { provide: Authorizer, useValue: authorizer },
+      { provide: Locators, useValue: new Locators(dependencies.locators) },
+      { provide: Projects, useValue: dependencies.projects },
+      { provide: APP_FILTER, useClass: ProblemFilter },
+      { provide: APP_GUARD, useClass: AccessGuard },
+      { provide: APP_PIPE, useFactory: createValidationPipe },
+      { provide: APP_INTERCEPTOR, useClass: EtagInterceptor },
+    ];
+    return { module: ApiModule, providers, controllers: [ProjectsController] };
+  }
+}

@@ -1,0 +1,39 @@
+import { StandardSchemaValidationPipe } from '@nestjs/common';
+import { z } from 'zod';
+import { ApiError, type FieldError } from './problem.ts';
+
+interface Issue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** Checks every parameter that declares a schema, and names each fault by its place. */
+export function createValidationPipe(): StandardSchemaValidationPipe {
+  return new StandardSchemaValidationPipe({
+    exceptionFactory: (issues: readonly Issue[]) => {
+      const errors = issues.slice(0, 50).map(toFieldError);
+      const detail = errors.map(({ pointer, message }) => `${pointer || 'body'}: ${message}`).join('; ');
+      return new ApiError('validation-failed', detail.slice(0, 2_000), errors);
+    },
+  });
+}
+
+function toFieldError(issue: Issue): FieldError {
+  const segments = (issue.path ?? []).map((segment) =>
+    String(typeof segment === 'object' ? segment.key : segment),
+  );
+  const pointer = segments
+    .map((segment) => `/${segment.replaceAll('~', '~0').replaceAll('/', '~1')}`)
+    .join('');
+  return { pointer, message: issue.message };
+}
+
+/** An RFC 3339 time with an offset, as a Date. */
+export const timestamp = z.iso
+  .datetime({ offset: true, error: 'expected an RFC 3339 time such as 2027-01-31T12:00:00Z' })
+  .transform((text) => new Date(text));
+
+/** A boolean in a query string. */
+export const queryBoolean = z
+  .enum(['true', 'false'], { error: 'expected true or false' })
+  .transform((text) => text === 'true');

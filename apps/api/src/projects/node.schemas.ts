@@ -1,0 +1,41 @@
+import type { NodeRecord } from '@sluice/database';
+import { VISIBILITIES } from '@sluice/domain/access';
+import { z } from 'zod';
+import { encodeId } from '../http/ids.ts';
+import { pageParameters } from '../http/paging.ts';
+
+const visibility = z.enum(VISIBILITIES, { error: `expected one of ${VISIBILITIES.join(', ')}` });
+const path = z
+  .string({ error: 'expected a path such as team/app' })
+  .min(1, 'expected a path such as team/app');
+
+export const createNodeBody = z.strictObject({ path, visibility: visibility.default('private') });
+export const updateNodeBody = z.strictObject({ visibility });
+export const listNodesQuery = z.strictObject({
+  ...pageParameters,
+  /** Only what lies below this group. */
+  under: z.string().max(255).optional(),
+  /** Exactly this one. */
+  path: z.string().max(255).optional(),
+});
+/** Paths are the sort key of nodes. */
+export const nodeCursor = z.string().min(1).max(255);
+
+export interface NodeView {
+  readonly id: string;
+  readonly path: string;
+  readonly visibility: string;
+  readonly parentId: string | null;
+  readonly createdAt: string;
+}
+
+export function presentNode(node: NodeRecord): NodeView {
+  return {
+    id: encodeId(node.kind, node.id),
+    path: node.path,
+    visibility: node.visibility,
+    // Only groups have nodes below them.
+    parentId: node.parentId === null ? null : encodeId('group', node.parentId),
+    createdAt: node.createdAt.toISOString(),
+  };
+}

@@ -1,0 +1,130 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
+import type { AuditActor, NodeReader } from '@sluice/database';
+import { type Caller, parseNodePath } from '@sluice/domain/access';
+import { Projects } from '@sluice/projects';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { Authorizer } from '../access/authorizer.ts';
+import { Permission, param } from '../access/permission.ts';
+import { CurrentActor, CurrentCaller, isAdministrator } from '../access/request-context.ts';
+import { requireMatch } from '../http/etag.interceptor.ts';
+import { IdPipe, notFound } from '../http/ids.ts';
+import { linkNext, type Page, page } from '../http/paging.ts';
+import {
+  createNodeBody,
+  listNodesQuery,
+  nodeCursor,
+  type NodeView,
+  presentNode,
+  updateNodeBody,
+} from './node.schemas.ts';
+
+@Controller('projects')
+export class ProjectsController {
+  constructor(
+    private readonly projects: Projects,
+    private readonly authorizer: Authorizer,
+  ) {}
+
+  /** Creates a project and the groups that are missing on the way. */
+  @Post()
+  @Permission('signed-in')
+  async create(
+    @Body({ schema: createNodeBody }) body: z.output<typeof createNodeBody>,
+    @CurrentCaller() caller: Caller,
+    @CurrentActor() actor: AuditActor,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<NodeView> {
+    const path = parseNodePath(body.path);
+    await requireCreation(this.authorizer, caller, path);
+    const view = presentNode(await this.projects.createProject(actor, body));
+    void reply.header('location', `/api/v1/projects/${view.id}`);
+    return view;
+  }
+
+  @Get()
+  @Permission('anyone')
+  async list(
+    @Query({ schema: listNodesQuery }) query: z.output<typeof listNodesQuery>,
+    @CurrentCaller() caller: Caller,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Page<NodeView>> {
+    return listNodes(this.projects, 'project', query, caller, request, reply);
+  }
+
+  @Get(':projectId')
+  @Permission('project.read', param('projectId', 'project'))
+  async get(@Param('projectId', new IdPipe('project')) id: string): Promise<NodeView> {
+    return this.#view(id);
+  }
+
+  @Patch(':projectId')
+  @Permission('node.update', param('projectId', 'project'))
+  async update(
+    @Param('projectId', new IdPipe('project')) id: string,
+    @Body({ schema: updateNodeBody }) body: z.output<typeof updateNodeBody>,
+    @CurrentActor() actor: AuditActor,
+    @Req() request: FastifyRequest,
+  ): Promise<NodeView> {
+    requireMatch(request, await this.#view(id));
+    return presentNode(await this.projects.setVisibility(actor, id, body.visibility));
+  }
+
+  @Delete(':projectId')
+  @HttpCode(204)
+  @Permission('node.delete', param('projectId', 'project'))
+  async delete(
+    @Param('projectId', new IdPipe('project')) id: string,
+    @CurrentActor() actor: AuditActor,
+  ): Promise<void> {
+    await this.#view(id);
+    await this.projects.delete(actor, id);
+  }
+
+  async #view(id: string): Promise<NodeView> {
+    const node = await this.projects.get({ id });
+    if (node?.kind !== 'project') throw notFound('project');
+    return presentNode(node);
+  }
+}
+
+/** A new node needs rights on the deepest group that exists above it; at the top only administrators create. */
+export async function requireCreation(authorizer: Authorizer, caller: Caller, path: string): Promise<void> {
+  if (isAdministrator(caller) && (await authorizer.allows(caller, 'admin.nodes', null))) return;
+  await authorizer.require(caller, 'node.create', { nearest: path });
+}
+
+export async function listNodes(
+  projects: Projects,
+  kind: 'group' | 'project',
+  query: z.output<typeof listNodesQuery>,
+  caller: Caller,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Page<NodeView>> {
+  const { under, path } = query;
+  const result = await page(query, {
+    fetch: (after, limit) =>
+      projects.list({
+        kind,
+        reader: readerOf(caller),
+        after,
+        limit,
+        ...(under === undefined ? {} : { under }),
+        ...(path === undefined ? {} : { path }),
+      }),
+    keyOf: (node) => node.path,
+    cursor: nodeCursor,
+    present: presentNode,
+  });
+  linkNext(request, reply, result.page.next);
+  return result;
+}
+
+export function readerOf(caller: Caller): NodeReader {
+  const { principal } = caller;
+  if (isAdministrator(caller)) return { kind: 'all' };
+  if (principal.kind === 'anonymous') return { kind: 'principal', id: null, internal: false };
+  return { kind: 'principal', id: principal.id, internal: principal.kind !== 'workload' };
+}

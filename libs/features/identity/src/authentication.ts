@@ -1,0 +1,181 @@
+import type { PrincipalRecord, PrincipalStore, SecretRecord, SecretStore } from '@sluice/database';
+import {
+  AccessError,
+  type Caller,
+  CI_USER_NAME,
+  looksLikeSecretToken,
+  parseAccessScope,
+  parseSecretToken,
+  type Principal,
+} from '@sluice/domain/access';
+import type { LoginThrottle } from './login-throttle.ts';
+import type { Passwords } from './passwords.ts';
+import type { RegistryTokens } from './registry-tokens.ts';
+import type { SecretHasher } from './secret-hasher.ts';
+import type { WorkloadIdentity } from './workload-identity.ts';
+
+export const ANONYMOUS: Caller = { principal: { kind: 'anonymous' }, access: null, tokenId: null };
+
+/** Node refuses headers beyond 16 KiB; the form of the token endpoint may be larger, but no honest credential is. */
+const CREDENTIAL_MAX = 32_768;
+
+export interface AuthenticationParts {
+  readonly principals: PrincipalStore;
+  readonly secrets: SecretStore;
+  readonly hasher: SecretHasher;
+  readonly passwords: Passwords;
+  readonly throttle: LoginThrottle;
+  readonly tokens: RegistryTokens;
+  /** Null when no GitLab is configured. */
+  readonly workloads: WorkloadIdentity | null;
+}
+
+/** Finds out who calls, from an Authorization header or from the fields of a form. */
+export class Authentication {
+  readonly #parts: AuthenticationParts;
+  readonly #now: () => Date;
+
+  constructor(parts: AuthenticationParts, now: () => Date = () => new Date()) {
+    this.#parts = parts;
+    this.#now = now;
+  }
+
+  /**
+   * Authenticates a request of the data plane: no header is anonymous; Basic with a user's password, a secret, or a
+   * CI job's `id_token`; Bearer with a registry token or a secret.
+   *
+   * A registry token is checked by itself only: the caller compares `principal.epoch` with the one that its own query
+   * brings. For everything else the epoch is the current one.
+   *
+   * @throws AccessError credentials-invalid, credentials-throttled, credentials-unavailable
+   */
+  async authenticate(authorization: string | undefined, address: string): Promise<Caller> {
+    if (authorization === undefined || authorization === '') return ANONYMOUS;
+    if (authorization.length > CREDENTIAL_MAX * 2) throw refused('the Authorization header is too large');
+    const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S+) *$/.exec(authorization) ?? [];
+    switch (scheme.toLowerCase()) {
+      case 'basic': {
+        const { userName, password } = parseBasic(value);
+        return this.login(userName, password, address);
+      }
+      case 'bearer':
+        return looksLikeSecretToken(value) ? this.#bySecret(value) : this.#parts.tokens.verify(value);
+      default:
+        throw refused('the Authorization header must be "Basic <credentials>" or "Bearer <token>"');
+    }
+  }
+
+  /**
+   * As {@link authenticate}, and a registry token's principal is looked up as well, so that a token whose rights
+   * were taken away is refused at once.
+   */
+  async authenticateFresh(authorization: string | undefined, address: string): Promise<Caller> {
+    const caller = await this.authenticate(authorization, address);
+    const { principal, access } = caller;
+    if (access === null || principal.kind === 'anonymous') return caller;
+    const record = await this.#parts.principals.byId(principal.id);
+    if (record === null || record.epoch !== principal.epoch || !isAlive(record, this.#now())) {
+      throw refused('the token was revoked: log in again');
+    }
+    return caller;
+  }
+
+  /**
+   * Authenticates a user name and password as clients send them. A secret (`slc_…`) is taken as password whatever
+   * the user name, because docker demands one and several products have their own.
+   *
+   * @throws AccessError as {@link authenticate}
+   */
+  async login(userName: string, password: string, address: string): Promise<Caller> {
+    if (password.length > CREDENTIAL_MAX) throw refused('the password is too long');
+    if (looksLikeSecretToken(password)) return this.#bySecret(password);
+    if (userName === CI_USER_NAME) {
+      if (this.#parts.workloads === null)
+        throw refused('no GitLab is configured whose id_tokens are accepted');
+      return this.#parts.workloads.authenticate(password);
+    }
+    return this.#byPassword(userName, password, address);
+  }
+
+  async #byPassword(userName: string, password: string, address: string): Promise<Caller> {
+    const { principals, passwords, throttle } = this.#parts;
+    // What cannot be a stored name is not asked of the database, which could not even hold U+0000.
+    const record = /^[\x21-\x7e]{1,400}$/.test(userName) ? await principals.byName(userName) : null;
+    const hash = record?.kind === 'user' ? record.passwordHash : null;
+    const isKnown =
+      hash !== null && (passwords.isRemembered(hash, password) || passwords.isRunning(hash, password));
+    if (!isKnown) throttle.attempt(userName, address);
+    const right = await passwords.verify(hash, password);
+    if (!right || record === null) throw refused('wrong user name or password');
+    throttle.succeeded(userName, address);
+    this.#assertAlive(record);
+    return { principal: toPrincipal(record), access: null, tokenId: null, endsAt: record.expiresAt };
+  }
+
+  async #bySecret(token: string): Promise<Caller> {
+    const kind = parseSecretToken(token);
+    if (kind === 'refresh') throw refused('a refresh token is good only at the token endpoint');
+    const found = await this.#parts.secrets.byHash(this.#parts.hasher.hash(token));
+    if (found === null) throw refused('unknown token');
+    return this.callerOfSecret(found.secret, found.principal);
+  }
+
+  /**
+   * The caller that holds a stored secret.
+   *
+   * @throws AccessError credentials-invalid when the secret or its principal has ended
+   */
+  async callerOfSecret(secret: SecretRecord, principal: PrincipalRecord): Promise<Caller> {
+    const now = this.#now();
+    if (secret.revokedAt !== null) throw refused('the token was revoked');
+    if (secret.expiresAt !== null && secret.expiresAt <= now) {
+      throw refused(`the token expired on ${secret.expiresAt.toISOString()}`);
+    }
+    this.#assertAlive(principal);
+    await this.#parts.secrets.touch(secret.id, now);
+    return {
+      principal: toPrincipal(principal),
+      access: null,
+      tokenId: secret.id,
+      scopes: secret.scopes.map(parseAccessScope),
+      endsAt: earliest(secret.expiresAt, principal.expiresAt),
+    };
+  }
+
+  #assertAlive(record: PrincipalRecord): void {
+    if (!isAlive(record, this.#now())) throw refused(`${record.name} is disabled or has expired`);
+  }
+}
+
+/** @throws AccessError credentials-invalid */
+export function parseBasic(value: string): { userName: string; password: string } {
+  const bytes = Buffer.from(value, 'base64');
+  // Buffer skips what is not base64; a round trip shows whether anything was.
+  if (bytes.toString('base64').replace(/=+$/, '') !== value.replace(/=+$/, '')) {
+    throw refused('Basic credentials must be base64 of "user:password"');
+  }
+  const text = bytes.toString('utf8');
+  const colon = text.indexOf(':');
+  if (colon === -1) throw refused('Basic credentials must be base64 of "user:password"');
+  return { userName: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+function toPrincipal(record: PrincipalRecord): Principal {
+  const { id, name, epoch } = record;
+  if (record.kind === 'user') return { kind: 'user', id, name, epoch, isAdmin: record.isAdmin };
+  if (record.kind === 'robot') return { kind: 'robot', id, name, epoch };
+  throw refused('a workload has no password and no secrets');
+}
+
+function isAlive(record: PrincipalRecord, now: Date): boolean {
+  return record.disabledAt === null && (record.expiresAt === null || record.expiresAt > now);
+}
+
+function earliest(a: Date | null, b: Date | null): Date | null {
+  if (a === null || b === null) return a ?? b;
+  return a < b ? a : b;
+}
+
+function refused(message: string): AccessError {
+  return new AccessError('credentials-invalid', message);
+}

@@ -1,0 +1,212 @@
+import { randomUUID } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import {
+  AccessError,
+  type AccessScope,
+  type Caller,
+  type Grant,
+  isRole,
+  type Principal,
+  type Provenance,
+  type RepositoryAccess,
+  type RepositoryAction,
+} from '@sluice/domain/access';
+import { decodeProtectedHeader, jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
+
+/** Lifetime of a registry token. Short, because content already granted cannot be called back within it by visibility. */
+export const TOKEN_SECONDS = 300;
+/** Clients take anything shorter for this long (token specification: "must never be returned with less than 60"). */
+export const TOKEN_SECONDS_MIN = 60;
+const CLOCK_LEEWAY_SECONDS = 10;
+/** A token is far below Node's header limit of 16 KiB; anything longer is not ours. */
+const TOKEN_LENGTH_MAX = 12_288;
+const ALGORITHM = 'ES256';
+const ACTIONS: readonly string[] = ['pull', 'push', 'delete'];
+
+/** The key pairs that sign and verify registry tokens. All replicas share them. */
+export abstract class TokenKeys {
+  /** The key that signs new tokens: an EC key on P-256, with the id that goes into `kid`. */
+  abstract signing(): Promise<{ kid: string; privateKey: KeyObject }>;
+
+  /** The public key with this id, null when it is not ours. Older keys stay until their last token has expired. */
+  abstract verifying(kid: string): Promise<KeyObject | null>;
+}
+
+export interface TokenSettings {
+  /** `iss`: the public URL of the installation. */
+  readonly issuer: string;
+  /** `aud`: the service name in the registry's challenges. */
+  readonly service: string;
+}
+
+export interface IssuedToken {
+  readonly token: string;
+  readonly issuedAt: Date;
+  readonly expiresInSeconds: number;
+}
+
+/** Issues and verifies the Bearer tokens of the data plane (token specification, "JWT"). */
+export class RegistryTokens {
+  readonly #keys: TokenKeys;
+  readonly #settings: TokenSettings;
+  readonly #now: () => Date;
+  readonly #verified = new LRUCache<string, { caller: Caller; expiresAt: number }>({ max: 10_000 });
+
+  constructor(keys: TokenKeys, settings: TokenSettings, now: () => Date = () => new Date()) {
+    this.#keys = keys;
+    this.#settings = settings;
+    this.#now = now;
+  }
+
+  /**
+   * Issues a token for a caller.
+   *
+   * @param access what it allows, already decided
+   * @param until when the rights in it end at the latest; the token ends then or after five minutes
+   */
+  async issue(caller: Caller, access: readonly RepositoryAccess[], until: Date | null): Promise<IssuedToken> {
+    const { kid, privateKey } = await this.#keys.signing();
+    const now = this.#now();
+    const issuedAt = Math.floor(now.getTime() / 1_000);
+    const end = until === null ? Infinity : Math.floor(until.getTime() / 1_000);
+    const expires = Math.min(issuedAt + TOKEN_SECONDS, end);
+    const { principal } = caller;
+    const token = await new SignJWT({
+      access: access.map(({ repository, actions }) => ({ type: 'repository', name: repository, actions })),
+      sluice: principalClaims(caller),
+    })
+      .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT', kid })
+      .setIssuer(this.#settings.issuer)
+      .setAudience(this.#settings.service)
+      .setSubject(principal.kind === 'anonymous' ? '' : principal.name)
+      .setIssuedAt(issuedAt)
+      .setNotBefore(issuedAt)
+      .setExpirationTime(expires)
+      .setJti(randomUUID())
+      .sign(privateKey);
+    return {
+      token,
+      issuedAt: new Date(issuedAt * 1_000),
+      expiresInSeconds: Math.max(TOKEN_SECONDS_MIN, expires - issuedAt),
+    };
+  }
+
+  /**
+   * Verifies a token and returns its caller. What was verified once is only looked up again until it expires.
+   *
+   * @throws AccessError credentials-invalid
+   */
+  async verify(token: string): Promise<Caller> {
+    const known = this.#verified.get(token);
+    const now = this.#now();
+    if (known !== undefined && known.expiresAt > now.getTime()) return known.caller;
+    if (token.length > TOKEN_LENGTH_MAX) throw refused('the token is too long');
+    try {
+      const key = await this.#keyOf(token);
+      const { payload } = await jwtVerify(token, key, {
+        algorithms: [ALGORITHM],
+        issuer: this.#settings.issuer,
+        audience: this.#settings.service,
+        requiredClaims: ['exp', 'iat', 'jti'],
+        clockTolerance: CLOCK_LEEWAY_SECONDS,
+        currentDate: now,
+      });
+      const caller = toCaller(payload);
+      const expiresAt = (payload.exp ?? 0) * 1_000;
+      if (expiresAt > now.getTime()) this.#verified.set(token, { caller, expiresAt });
+      return caller;
+    } catch (error) {
+      if (error instanceof AccessError) throw error;
+      // jose says which check failed and never repeats the token.
+      throw refused(`the token is not valid: ${error instanceof Error ? error.message : 'malformed'}`, error);
+    }
+  }
+
+  async #keyOf(token: string): Promise<KeyObject> {
+    const { alg, kid } = decodeProtectedHeader(token);
+    if (alg !== ALGORITHM) throw refused(`the token is not valid: algorithm ${ALGORITHM} expected`);
+    const key = kid === undefined ? null : await this.#keys.verifying(kid);
+    if (key === null) throw refused('the token is not valid: it was signed with an unknown key');
+    return key;
+  }
+}
+
+/** What a token says of its principal beyond the standard claims, in one private claim. */
+interface PrincipalClaims {
+  readonly kind: Principal['kind'];
+  readonly id?: string;
+  readonly epoch?: number;
+  readonly admin?: boolean;
+  readonly provenance?: Provenance;
+  /** `[node id, role, source]` of what a CI job's bindings give. */
+  readonly grants?: readonly (readonly [string, string, string])[];
+  readonly limits?: readonly string[];
+}
+
+function principalClaims(caller: Caller): PrincipalClaims {
+  const { principal } = caller;
+  if (principal.kind === 'anonymous') return { kind: 'anonymous' };
+  const common = { kind: principal.kind, id: principal.id, epoch: principal.epoch };
+  const limits = caller.limits !== undefined && caller.limits.length > 0 ? { limits: caller.limits } : {};
+  if (principal.kind === 'user')
+    return { ...common, ...limits, ...(principal.isAdmin ? { admin: true } : {}) };
+  if (principal.kind === 'robot') return { ...common, ...limits };
+  const grants = (caller.grants ?? []).map((grant) => [grant.nodeId, grant.role, grant.source] as const);
+  return { ...common, ...limits, provenance: principal.provenance, grants };
+}
+
+/** The signature says that we wrote the claims, so only their presence is checked, not their sense. */
+function toCaller(payload: Record<string, unknown>): Caller {
+  const access = toAccess(payload['access']);
+  const claims = payload['sluice'] as PrincipalClaims | undefined;
+  const name = payload['sub'];
+  const tokenId = payload['jti'];
+  if (typeof claims?.kind !== 'string' || typeof name !== 'string' || typeof tokenId !== 'string') {
+    throw refused('the token is not valid: it lacks the claims of its principal');
+  }
+  const scopes = access.map(({ repository, actions }): AccessScope => ({
+    kind: 'repository',
+    pattern: repository,
+    actions,
+  }));
+  const common = { access, tokenId, scopes, limits: claims.limits ?? [] };
+  const { kind, id, epoch } = claims;
+  if (kind === 'anonymous') return { ...common, principal: { kind } };
+  if (typeof id !== 'string' || typeof epoch !== 'number') {
+    throw refused('the token is not valid: it lacks the claims of its principal');
+  }
+  switch (kind) {
+    case 'user':
+      return { ...common, principal: { kind, id, name, epoch, isAdmin: claims.admin === true } };
+    case 'robot':
+      return { ...common, principal: { kind, id, name, epoch } };
+    case 'workload': {
+      if (claims.provenance === undefined) throw refused('the token is not valid: it lacks provenance');
+      const grants = (claims.grants ?? []).flatMap(([nodeId, role, source]): Grant[] =>
+        isRole(role) ? [{ principalId: id, nodeId, role, source, expiresAt: null }] : [],
+      );
+      return { ...common, grants, principal: { kind, id, name, epoch, provenance: claims.provenance } };
+    }
+  }
+}
+
+function toAccess(claim: unknown): RepositoryAccess[] {
+  if (!Array.isArray(claim)) throw refused('the token is not valid: it lacks the claim access');
+  return (claim as readonly { type?: unknown; name?: unknown; actions?: unknown }[]).flatMap((entry) =>
+    entry.type === 'repository' && typeof entry.name === 'string' && Array.isArray(entry.actions)
+      ? [
+          {
+            repository: entry.name,
+            actions: entry.actions.filter((action): action is RepositoryAction =>
+              ACTIONS.includes(String(action)),
+            ),
+          },
+        ]
+      : [],
+  );
+}
+
+function refused(message: string, cause?: unknown): AccessError {
+  return new AccessError('credentials-invalid', message, cause === undefined ? {} : { cause });
+}
