@@ -27,12 +27,15 @@ export async function startScratchRegistry(program: string): Promise<ScratchRegi
     }),
   );
   const child = spawn(program, ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const kill = (): boolean => child.kill('SIGKILL');
+  process.once('exit', kill);
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) {
       const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGKILL');
+      kill();
       await ended;
     }
+    process.removeListener('exit', kill);
     rmSync(directory, { recursive: true, force: true });
   };
   try {

@@ -1,0 +1,6 @@
+export {
+  type FakeRegistry,
+  type FakeRegistryOptions,
+  type RecordedRequest,
+  startFakeRegistry,
+} from './fake-registry.ts';
