@@ -51,3 +51,9 @@ export {
   type RepositoryRecord,
   type VerdictRecord,
 } from './ports/catalog-store.ts';
+export {
+  type EvidenceItem,
+  EvidenceStore,
+  type EvidenceSubject,
+  type StoredEvidence,
+} from './ports/evidence-store.ts';

@@ -14,3 +14,4 @@ export { PostgresPrincipalStore } from './principal-store.ts';
 export { PostgresSecretStore } from './secret-store.ts';
 export { PostgresSeenTokens } from './seen-tokens.ts';
 export { PostgresCatalogStore } from './catalog-store.ts';
+export { PostgresEvidenceStore } from './evidence-store.ts';

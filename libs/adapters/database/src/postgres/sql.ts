@@ -32,3 +32,11 @@ export function storableText(text: string, maxLength = 4000): string {
   const clean = text.replaceAll('\u0000', '\\0');
   return clean.length > maxLength ? `${clean.slice(0, maxLength)}…` : clean;
 }
+
+/** The value with every text made storable as jsonb, which holds neither U+0000 nor half of a surrogate pair. */
+export function storableJson<Value>(value: Value): Value {
+  const text = JSON.stringify(value, (_key, member: unknown) =>
+    typeof member === 'string' ? member.toWellFormed().replaceAll('\u0000', '\ufffd') : member,
+  );
+  return JSON.parse(text) as Value;
+}
