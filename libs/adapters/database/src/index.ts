@@ -43,6 +43,7 @@ export { type SeenToken, SeenTokens } from './ports/seen-tokens.ts';
 export {
   type ArtifactQuery,
   type ArtifactRecord,
+  type CatalogPlace,
   type CatalogReader,
   CatalogStore,
   type ChildRecord,
@@ -57,3 +58,36 @@ export {
   type EvidenceSubject,
   type StoredEvidence,
 } from './ports/evidence-store.ts';
+export { type AuditQuery, AuditTrail } from './ports/audit-trail.ts';
+export { DenialList, type DenialQuery, type DenialRecord } from './ports/denial-list.ts';
+export { BlobLinks } from './ports/blob-links.ts';
+export type { Checkpoint, PushCheckpoint } from './ports/checkpoint.ts';
+export { ManifestWrites, type NewManifest } from './ports/manifest-writes.ts';
+export {
+  type BlobLookup,
+  type ManifestLookup,
+  type Referrer,
+  type ReferrersQuery,
+  RegistryReads,
+  type StoredBlob,
+  type StoredManifest,
+} from './ports/registry-reads.ts';
+export {
+  type FinishedUpload,
+  type NewUploadSession,
+  type UploadProgress,
+  type UploadSession,
+  UploadSessions,
+} from './ports/upload-sessions.ts';
+export {
+  type BlobLocation,
+  type SignatureManifest,
+  SignatureStore,
+  type SignedSubject,
+} from './ports/signature-store.ts';
+export {
+  type NewTrustedKey,
+  type TrustedKeyQuery,
+  type TrustedKeyRecord,
+  TrustedKeyStore,
+} from './ports/trusted-key-store.ts';

@@ -1,11 +1,14 @@
 import 'reflect-metadata';
 import { DataSource } from 'typeorm';
 import { Core1 } from './migrations/1-core.ts';
+import { Signing3 } from './migrations/3-signing.ts';
+import { Registry3 } from './migrations/3-registry.ts';
 import { Work4 } from './migrations/4-work.ts';
 import { Catalog7 } from './migrations/7-catalog.ts';
+import { Audit8 } from './migrations/8-audit.ts';
 
 /** Every table that migrations make, oldest first. */
-const MIGRATIONS = [Core1, Work4, Catalog7];
+const MIGRATIONS = [Core1, Registry3, Work4, Catalog7, Audit8, Signing3];
 
 /** One number for all replicas: whoever holds it migrates, the others wait and then find nothing to do. */
 const MIGRATION_LOCK = 5_130_017;

@@ -1,0 +1,83 @@
+import type { Digest, DigestAlgorithm, RepositoryName } from '@sluice/domain/oci';
+
+/** An upload under way. Everything that is needed to continue it on any replica. */
+export interface UploadSession {
+  readonly id: string;
+  readonly repositoryId: string;
+  /** Key in the blob storage. */
+  readonly storageKey: string;
+  /** What the blob storage needs to continue. JSON. */
+  readonly storageState: unknown;
+  /** How many bytes are durable in the blob storage. */
+  readonly offsetBytes: number;
+  readonly algorithm: DigestAlgorithm;
+  /** Digest of these bytes, null when it is not known. */
+  readonly prefixDigest: Digest | null;
+  /** A writer vanished without a word: nothing but the stored bytes themselves can say what was stored. */
+  readonly mustRehash: boolean;
+}
+
+export interface NewUploadSession {
+  readonly repository: RepositoryName;
+  readonly principalId: string | null;
+  readonly storageKey: string;
+  readonly algorithm: DigestAlgorithm;
+  readonly ttlSeconds: number;
+}
+
+export interface UploadProgress {
+  readonly offsetBytes: number;
+  readonly storageState: unknown;
+  readonly prefixDigest: Digest | null;
+}
+
+export interface FinishedUpload {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  readonly leaseSeconds: number;
+}
+
+/**
+ * Upload sessions as rows, so that any replica can continue or finish one. At most one writer has a session at a
+ * time; it must renew its lease and loses the session to another writer when it does not.
+ */
+export abstract class UploadSessions {
+  /** Begins an upload, making the repository when needed. @throws OciError NAME_UNKNOWN (no project) */
+  abstract create(session: NewUploadSession): Promise<UploadSession>;
+
+  /** Null when it does not exist, has expired, or belongs to another repository. */
+  abstract find(id: string, repository: RepositoryName): Promise<UploadSession | null>;
+
+  /** Makes `writer` (a uuid) the one who may change the session. `busy` while another one is. */
+  abstract acquire(
+    id: string,
+    repository: RepositoryName,
+    writer: string,
+    leaseSeconds: number,
+  ): Promise<UploadSession | 'busy' | null>;
+
+  /** Extends the writer's lease. False when it has lost the session: stop writing at once. */
+  abstract renew(id: string, writer: string, leaseSeconds: number): Promise<boolean>;
+
+  /** Records what is durable, extends the session's life and lets it go. False when the writer has lost it. */
+  abstract record(id: string, writer: string, progress: UploadProgress, ttlSeconds: number): Promise<boolean>;
+
+  /** Lets the session go as it was. */
+  abstract release(id: string, writer: string): Promise<void>;
+
+  /**
+   * Ends the session: its object becomes the blob, linked in the repository and leased, unless a live blob of that
+   * digest exists already, which is linked instead. Returns the key of the object that holds the blob; when it is not
+   * the session's own, that one is no longer needed. Null when the writer has lost the session.
+   */
+  abstract commit(id: string, writer: string, blob: FinishedUpload): Promise<string | null>;
+
+  /** Ends the session without a blob, whoever writes to it. Null when there is none. The caller removes its object. */
+  abstract remove(id: string, repository: RepositoryName): Promise<UploadSession | null>;
+
+  /** Ends sessions that have expired and have no writer, at most `limit`. The caller removes their objects. */
+  abstract removeExpired(limit: number): Promise<UploadSession[]>;
+
+  /** Those of the keys that a session or a blob has. */
+  abstract knownKeys(storageKeys: readonly string[]): Promise<Set<string>>;
+}

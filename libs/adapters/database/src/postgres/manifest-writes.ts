@@ -1,0 +1,307 @@
+import {
+  type Descriptor,
+  type Digest,
+  isNonDistributableLayer,
+  OciError,
+  type RepositoryName,
+  type Tag,
+} from '@sluice/domain/oci';
+import type { DataSource } from 'typeorm';
+import { newId } from '../ids.ts';
+import type { Checkpoint } from '../ports/checkpoint.ts';
+import { ManifestWrites, type NewManifest } from '../ports/manifest-writes.ts';
+import type { StatementRunner } from '../statement-runner.ts';
+import { writeEvent } from './outbox-writer.ts';
+import { ensureRepository, extendLeases, findRepository, type RepositoryRow } from './registry-rows.ts';
+import { queryRows } from './sql.ts';
+
+/** A config or layer of a manifest, in its place. */
+interface BlobEdge {
+  readonly position: number;
+  readonly role: 'config' | 'layer';
+  readonly descriptor: Descriptor;
+}
+
+const MISSING_NAMED_MAX = 5;
+
+/** Manifests and tags on PostgreSQL. */
+export class PostgresManifestWrites extends ManifestWrites {
+  readonly #source: DataSource;
+  readonly #checkpoint: Checkpoint;
+
+  constructor(source: DataSource, checkpoint: Checkpoint = () => undefined) {
+    super();
+    this.#source = source;
+    this.#checkpoint = checkpoint;
+  }
+
+  async put(manifest: NewManifest): Promise<string> {
+    const id = await this.#source.transaction(async (runner) => {
+      const waits = manifest.manifest.form === 'index' || manifest.manifest.subject !== null;
+      const repository = await ensureRepository(runner, manifest.repository, waits ? 'exclusive' : 'shared');
+      const edges = blobEdges(manifest);
+      const blobs = await lockBlobs(runner, repository.id, edges);
+      const missing = edges.filter(({ descriptor }) => !blobs.has(descriptor.digest));
+      checkBlobs(manifest, edges, blobs, missing);
+
+      const manifestId = await insertManifest(runner, repository, manifest);
+      await insertBlobEdges(runner, repository.id, manifestId, edges, blobs, missing);
+      await insertChildren(runner, repository.id, manifestId, manifest);
+      await runner.query(
+        `UPDATE manifest_child c SET child_id = $1 FROM manifest parent
+         WHERE c.child_digest = $2 AND c.child_id IS NULL
+           AND parent.id = c.parent_id AND parent.repository_id = $3`,
+        [manifestId, manifest.digest, repository.id],
+      );
+      await runner.query(
+        `INSERT INTO verdict (manifest_id, id, state) VALUES ($1, $2, 'pending')
+         ON CONFLICT (manifest_id) DO NOTHING`,
+        [manifestId, newId()],
+      );
+      await upsertTags(runner, repository.id, manifestId, manifest.tags);
+      await extendLeases(
+        runner,
+        [...blobs.values()].map(({ id }) => id),
+        manifest.leaseSeconds,
+      );
+      await writeEvent(runner, 'artifact.pushed', `${repository.name}@${manifest.digest}`, {
+        manifestId,
+        repositoryId: repository.id,
+        repository: repository.name,
+        projectId: repository.projectId,
+        digest: manifest.digest,
+        kind: manifest.kind,
+        mediaType: manifest.manifest.mediaType,
+        subjectDigest: manifest.manifest.subject?.digest ?? null,
+        tags: [...manifest.tags],
+      });
+      this.#checkpoint('manifest.before-commit');
+      return manifestId;
+    });
+    this.#checkpoint('manifest.after-commit');
+    return id;
+  }
+
+  async deleteTag(repository: RepositoryName, tag: Tag): Promise<boolean> {
+    const rows = await queryRows<object>(
+      this.#source,
+      `DELETE FROM tag t USING repository r
+       WHERE r.name = $1 AND t.repository_id = r.id AND t.name = $2 RETURNING t.name`,
+      [repository, tag],
+    );
+    return rows.length > 0;
+  }
+
+  async deleteManifest(name: RepositoryName, digest: Digest): Promise<boolean> {
+    return this.#source.transaction(async (runner) => {
+      const repository = await findRepository(runner, name, 'exclusive');
+      if (repository === null) return false;
+      const [manifest] = await queryRows<{ id: string; subject_digest: string | null }>(
+        runner,
+        'SELECT id, subject_digest FROM manifest WHERE repository_id = $1 AND digest = $2 FOR UPDATE',
+        [repository.id, digest],
+      );
+      if (manifest === undefined) return false;
+      const [parent] = await queryRows<{ digest: string }>(
+        runner,
+        `SELECT p.digest FROM manifest_child c JOIN manifest p ON p.id = c.parent_id
+         WHERE c.child_id = $1 AND c.parent_id <> $1 LIMIT 1`,
+        [manifest.id],
+      );
+      if (parent !== undefined) {
+        throw new OciError(
+          'UNSUPPORTED',
+          `the manifest ${digest} belongs to the index ${parent.digest}: delete the index first`,
+        );
+      }
+      await runner.query('DELETE FROM manifest WHERE id = $1', [manifest.id]);
+      await writeEvent(runner, 'artifact.deleted', `${name}@${digest}`, {
+        repositoryId: repository.id,
+        repository: name,
+        projectId: repository.projectId,
+        digest,
+        subjectDigest: manifest.subject_digest,
+      });
+      return true;
+    });
+  }
+}
+
+function blobEdges({ manifest }: NewManifest): BlobEdge[] {
+  if (manifest.form === 'index') return [];
+  return [
+    { position: 0, role: 'config', descriptor: manifest.config },
+    ...manifest.layers.map((descriptor, index): BlobEdge => ({
+      position: index + 1,
+      role: 'layer',
+      descriptor,
+    })),
+  ];
+}
+
+/** The blobs that the repository links and that garbage collection cannot take until the transaction ends. */
+async function lockBlobs(
+  runner: StatementRunner,
+  repositoryId: string,
+  edges: readonly BlobEdge[],
+): Promise<Map<string, { id: string; sizeBytes: number }>> {
+  const digests = [...new Set(edges.map(({ descriptor }) => descriptor.digest))];
+  if (digests.length === 0) return new Map();
+  const rows = await queryRows<{ id: string; digest: string; size: string }>(
+    runner,
+    `SELECT b.id, b.digest, b.size FROM blob b
+     JOIN repository_blob rb ON rb.blob_id = b.id AND rb.repository_id = $1
+     WHERE b.digest = ANY ($2) AND b.state = 'live' ORDER BY b.id FOR KEY SHARE OF b`,
+    [repositoryId, digests],
+  );
+  return new Map(rows.map(({ id, digest, size }) => [digest, { id, sizeBytes: Number(size) }]));
+}
+
+function checkBlobs(
+  { manifest }: NewManifest,
+  edges: readonly BlobEdge[],
+  blobs: ReadonlyMap<string, { sizeBytes: number }>,
+  missing: readonly BlobEdge[],
+): void {
+  const needed = missing.filter(
+    ({ role, descriptor }) => role === 'config' || !isNonDistributableLayer(descriptor.mediaType),
+  );
+  if (needed.length > 0 && manifest.subject === null) {
+    const names = needed
+      .slice(0, MISSING_NAMED_MAX)
+      .map(({ role, descriptor }) => `${role} ${descriptor.digest}`);
+    const more = needed.length > MISSING_NAMED_MAX ? ` and ${needed.length - MISSING_NAMED_MAX} more` : '';
+    throw new OciError(
+      'MANIFEST_BLOB_UNKNOWN',
+      `the manifest names blobs that the repository does not have: ${names.join(', ')}${more}; push them first`,
+    );
+  }
+  for (const { role, descriptor } of edges) {
+    const actual = blobs.get(descriptor.digest)?.sizeBytes;
+    if (actual !== undefined && actual !== descriptor.size) {
+      throw new OciError(
+        'MANIFEST_INVALID',
+        `the manifest says that ${role} ${descriptor.digest} has ${descriptor.size} bytes; it has ${actual}`,
+      );
+    }
+  }
+}
+
+/** The same content is the same row: who pushed it first, and when, stays. */
+async function insertManifest(
+  runner: StatementRunner,
+  repository: RepositoryRow,
+  { digest, content, manifest, kind, pushedBy, provenance }: NewManifest,
+): Promise<string> {
+  const rows = await queryRows<{ id: string }>(
+    runner,
+    `INSERT INTO manifest (id, repository_id, digest, media_type, artifact_type, subject_digest, config_digest, kind,
+       size, content, annotations, pushed_by, provenance)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+     ON CONFLICT (repository_id, digest) DO UPDATE SET kind = EXCLUDED.kind
+     RETURNING id`,
+    [
+      newId(),
+      repository.id,
+      digest,
+      manifest.mediaType,
+      manifest.artifactType,
+      manifest.subject?.digest ?? null,
+      manifest.form === 'image' ? manifest.config.digest : null,
+      kind,
+      content.length,
+      content,
+      storableJson(manifest.annotations),
+      pushedBy,
+      provenance === null ? null : JSON.stringify(provenance),
+    ],
+  );
+  const id = rows[0]?.id;
+  if (id === undefined) throw new Error('the manifest was not stored');
+  return id;
+}
+
+/** PostgreSQL's jsonb holds neither U+0000 nor half a surrogate pair. The bytes of the manifest still do. */
+function storableJson(values: object): string {
+  const clean = (text: string): string => text.toWellFormed().replaceAll('\u0000', '\ufffd');
+  const entries = Object.entries(values as Record<string, string | null>);
+  return JSON.stringify(
+    Object.fromEntries(entries.map(([key, text]) => [clean(key), text === null ? null : clean(text)])),
+  );
+}
+
+async function insertBlobEdges(
+  runner: StatementRunner,
+  repositoryId: string,
+  manifestId: string,
+  edges: readonly BlobEdge[],
+  blobs: ReadonlyMap<string, { id: string }>,
+  missing: readonly BlobEdge[],
+): Promise<void> {
+  const present = edges.filter(({ descriptor }) => blobs.has(descriptor.digest));
+  if (present.length > 0) {
+    await runner.query(
+      `INSERT INTO manifest_blob (manifest_id, repository_id, position, role, blob_id)
+       SELECT $1, $2, * FROM unnest($3::int[], $4::text[], $5::uuid[]) ON CONFLICT DO NOTHING`,
+      [
+        manifestId,
+        repositoryId,
+        present.map(({ position }) => position),
+        present.map(({ role }) => role),
+        present.map(({ descriptor }) => blobs.get(descriptor.digest)?.id),
+      ],
+    );
+  }
+  if (missing.length > 0) {
+    await runner.query(
+      `INSERT INTO manifest_missing_blob (manifest_id, repository_id, position, role, digest)
+       SELECT $1, $2, * FROM unnest($3::int[], $4::text[], $5::text[]) ON CONFLICT DO NOTHING`,
+      [
+        manifestId,
+        repositoryId,
+        missing.map(({ position }) => position),
+        missing.map(({ role }) => role),
+        missing.map(({ descriptor }) => descriptor.digest),
+      ],
+    );
+  }
+}
+
+/** Children that the repository does not have yet are joined when they arrive. */
+async function insertChildren(
+  runner: StatementRunner,
+  repositoryId: string,
+  parentId: string,
+  { manifest }: NewManifest,
+): Promise<void> {
+  if (manifest.form !== 'index' || manifest.manifests.length === 0) return;
+  await runner.query(
+    `INSERT INTO manifest_child (parent_id, position, child_digest, child_id, platform)
+     SELECT $1, child.position, child.digest, m.id, child.platform
+     FROM unnest($3::int[], $4::text[], $5::jsonb[]) AS child (position, digest, platform)
+     LEFT JOIN manifest m ON m.repository_id = $2 AND m.digest = child.digest
+     ON CONFLICT DO NOTHING`,
+    [
+      parentId,
+      repositoryId,
+      manifest.manifests.map((_, position) => position),
+      manifest.manifests.map(({ digest }) => digest),
+      manifest.manifests.map(({ platform }) => (platform === null ? null : storableJson(platform))),
+    ],
+  );
+}
+
+async function upsertTags(
+  runner: StatementRunner,
+  repositoryId: string,
+  manifestId: string,
+  tags: readonly Tag[],
+): Promise<void> {
+  if (tags.length === 0) return;
+  await runner.query(
+    `INSERT INTO tag (repository_id, name, manifest_id)
+     SELECT $1, name, $2 FROM unnest($3::text[]) AS name ORDER BY name
+     ON CONFLICT (repository_id, name) DO UPDATE SET manifest_id = EXCLUDED.manifest_id, updated_at = now()`,
+    [repositoryId, manifestId, [...new Set(tags)]],
+  );
+}

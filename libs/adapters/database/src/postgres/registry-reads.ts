@@ -1,0 +1,223 @@
+import type { ArtifactKind, Digest, Reference, RepositoryName, Tag } from '@sluice/domain/oci';
+import type { StoredVerdict, VerdictState } from '@sluice/domain/policy';
+import type { DataSource } from 'typeorm';
+import {
+  type BlobLookup,
+  type ManifestLookup,
+  type Referrer,
+  type ReferrersQuery,
+  RegistryReads,
+} from '../ports/registry-reads.ts';
+import { PreparedStatement } from './prepared.ts';
+import { queryRows } from './sql.ts';
+
+/** A principal that may not act any more has no epoch, so that no token of it matches. */
+const epochOf = (parameter: string): string =>
+  `(SELECT p.epoch FROM principal p WHERE p.id = ${parameter}
+     AND p.disabled_at IS NULL AND (p.expires_at IS NULL OR p.expires_at > now()))`;
+
+/**
+ * Both begin at a row that is always there, so that one query tells "no such repository" from "no such manifest" and
+ * brings the epoch in any case.
+ */
+const selectManifest = (join: string): string =>
+  `SELECT ${epochOf('$3')}, r.project_id, r.id, m.id, m.digest, m.media_type, m.size, m.kind, v.id, v.state, v.summary
+   FROM (SELECT 1) one
+   LEFT JOIN repository r ON r.name = $1
+   ${join}
+   LEFT JOIN verdict v ON v.manifest_id = m.id`;
+
+const MANIFEST_BY_TAG = selectManifest(
+  `LEFT JOIN tag t ON t.repository_id = r.id AND t.name = $2 LEFT JOIN manifest m ON m.id = t.manifest_id`,
+);
+const MANIFEST_BY_DIGEST = selectManifest(`LEFT JOIN manifest m ON m.repository_id = r.id AND m.digest = $2`);
+
+type ManifestRow = readonly [
+  epoch: number | null,
+  projectId: string | null,
+  repositoryId: string | null,
+  id: string | null,
+  digest: string,
+  mediaType: string,
+  size: number,
+  kind: string,
+  verdictId: string | null,
+  state: string,
+  summary: string | null,
+];
+
+/** From best to worst: an arm of the union is only run when the ones before it found nothing. */
+const BEST_VERDICT = ['green', 'amber', 'pending', 'red']
+  .map(
+    (state) =>
+      `(SELECT bv.id, bv.state, bv.summary, bv.manifest_id
+        FROM manifest_blob mb JOIN verdict bv ON bv.manifest_id = mb.manifest_id
+        WHERE mb.repository_id = r.id AND mb.blob_id = b.id AND bv.state = '${state}' LIMIT 1)`,
+  )
+  .join(' UNION ALL ');
+
+/** Anything but `off` and `audit` enforces, also what is not understood here. */
+const IS_ENFORCED = `EXISTS (
+  SELECT 1 FROM policy p, jsonb_path_query(p.document, '$.spec.rules[*]') rule
+  WHERE (p.node_id IS NULL OR p.node_id = ANY (n.lineage))
+    AND p.document #>> '{spec,mode}' IS DISTINCT FROM 'off'
+    AND coalesce(rule ->> 'mode', p.document #>> '{spec,mode}', 'enforce') NOT IN ('off', 'audit'))`;
+
+const BLOB = `SELECT ${epochOf('$3')}, r.id, b.id, b.size, b.object_key, l.expires_at, v.id, v.state, v.summary,
+    v.manifest_id, CASE WHEN b.id IS NOT NULL AND v.id IS NULL THEN ${IS_ENFORCED} END
+  FROM (SELECT 1) one
+  LEFT JOIN repository r ON r.name = $1
+  LEFT JOIN node n ON n.id = r.project_id
+  LEFT JOIN LATERAL (
+    SELECT lb.id, lb.size, lb.object_key FROM blob lb
+    JOIN repository_blob rb ON rb.blob_id = lb.id AND rb.repository_id = r.id
+    WHERE lb.digest = $2 AND lb.state = 'live') b ON true
+  LEFT JOIN lease l ON l.blob_id = b.id
+  LEFT JOIN LATERAL (SELECT * FROM (${BEST_VERDICT}) best LIMIT 1) v ON b.id IS NOT NULL`;
+
+type BlobRow = readonly [
+  epoch: number | null,
+  repositoryId: string | null,
+  id: string | null,
+  size: string,
+  objectKey: string,
+  leasedUntil: Date | null,
+  verdictId: string | null,
+  state: string,
+  summary: string | null,
+  manifestId: string,
+  enforced: boolean | null,
+];
+
+const CONTENT = `SELECT content FROM manifest WHERE id = $1`;
+
+interface ReferrerRow {
+  media_type: string;
+  digest: string;
+  size: number;
+  artifact_type: string | null;
+  annotations: Record<string, string>;
+}
+
+/** Reads of the data plane on PostgreSQL; those of every pull are prepared statements. */
+export class PostgresRegistryReads extends RegistryReads {
+  readonly #source: DataSource;
+  readonly #manifestByTag: PreparedStatement<ManifestRow>;
+  readonly #manifestByDigest: PreparedStatement<ManifestRow>;
+  readonly #blob: PreparedStatement<BlobRow>;
+  readonly #content: PreparedStatement<readonly [Buffer]>;
+
+  constructor(source: DataSource) {
+    super();
+    this.#source = source;
+    this.#manifestByTag = new PreparedStatement(source, 'registry-manifest-by-tag', MANIFEST_BY_TAG);
+    this.#manifestByDigest = new PreparedStatement(source, 'registry-manifest-by-digest', MANIFEST_BY_DIGEST);
+    this.#blob = new PreparedStatement(source, 'registry-blob', BLOB);
+    this.#content = new PreparedStatement(source, 'registry-manifest-content', CONTENT);
+  }
+
+  async manifest(
+    repository: RepositoryName,
+    reference: Reference,
+    principalId: string | null,
+  ): Promise<ManifestLookup> {
+    const row =
+      reference.kind === 'tag'
+        ? await this.#manifestByTag.first([repository, reference.tag, principalId])
+        : await this.#manifestByDigest.first([repository, reference.digest, principalId]);
+    if (row === undefined) throw new Error('the manifest query gave no row');
+    const [principalEpoch, projectId, repositoryId, id, digest, mediaType, sizeBytes, kind] = row;
+    return {
+      principalEpoch,
+      projectId,
+      repositoryId,
+      manifest:
+        id === null
+          ? null
+          : {
+              id,
+              digest: digest as Digest,
+              mediaType,
+              sizeBytes,
+              kind: kind as ArtifactKind,
+              verdict: toVerdict(row[8], row[9], row[10]),
+            },
+    };
+  }
+
+  async manifestContent(manifestId: string): Promise<Buffer | null> {
+    return (await this.#content.first([manifestId]))?.[0] ?? null;
+  }
+
+  async blob(repository: RepositoryName, digest: Digest, principalId: string | null): Promise<BlobLookup> {
+    const row = await this.#blob.first([repository, digest, principalId]);
+    if (row === undefined) throw new Error('the blob query gave no row');
+    const [principalEpoch, repositoryId, id, size, objectKey, leasedUntil, , , , manifestId, enforced] = row;
+    if (id === null) return { principalEpoch, repositoryId, blob: null };
+    const verdict = toVerdict(row[6], row[7], row[8]);
+    return {
+      principalEpoch,
+      repositoryId,
+      blob: {
+        id,
+        sizeBytes: Number(size),
+        objectKey,
+        leasedUntil,
+        verdict: verdict === null ? null : { ...verdict, manifestId },
+        enforced: enforced ?? true,
+      },
+    };
+  }
+
+  async tags(repository: RepositoryName, after: string | null, limit: number): Promise<Tag[] | null> {
+    const rows = await queryRows<{ tags: Tag[] }>(
+      this.#source,
+      `SELECT ARRAY(SELECT t.name FROM tag t WHERE t.repository_id = r.id AND t.name > $2
+                    ORDER BY t.name LIMIT $3) AS tags
+       FROM repository r WHERE r.name = $1`,
+      [repository, after ?? '', limit],
+    );
+    return rows[0]?.tags ?? null;
+  }
+
+  async referrers(repository: RepositoryName, subject: Digest, query: ReferrersQuery): Promise<Referrer[]> {
+    const rows = await queryRows<ReferrerRow>(
+      this.#source,
+      `SELECT m.media_type, m.digest, m.size, m.artifact_type, m.annotations
+       FROM manifest m JOIN repository r ON r.id = m.repository_id
+       WHERE r.name = $1 AND m.subject_digest = $2 AND m.digest > $3
+         AND ($4::text IS NULL OR m.artifact_type = $4)
+       ORDER BY m.digest LIMIT $5`,
+      [repository, subject, query.after ?? '', query.artifactType, query.limit],
+    );
+    return rows.map((row) => ({
+      mediaType: row.media_type,
+      digest: row.digest as Digest,
+      sizeBytes: row.size,
+      artifactType: row.artifact_type,
+      annotations: row.annotations,
+    }));
+  }
+
+  async principalEpoch(principalId: string): Promise<number | null> {
+    const rows = await queryRows<{ epoch: number | null }>(this.#source, `SELECT ${epochOf('$1')} AS epoch`, [
+      principalId,
+    ]);
+    return rows[0]?.epoch ?? null;
+  }
+
+  async repositoriesOfBlob(digest: Digest, limit: number): Promise<RepositoryName[]> {
+    const rows = await queryRows<{ name: RepositoryName }>(
+      this.#source,
+      `SELECT r.name FROM blob b
+       JOIN repository_blob rb ON rb.blob_id = b.id JOIN repository r ON r.id = rb.repository_id
+       WHERE b.digest = $1 AND b.state = 'live' LIMIT $2`,
+      [digest, limit],
+    );
+    return rows.map((row) => row.name);
+  }
+}
+
+function toVerdict(id: string | null, state: string, summary: string | null): StoredVerdict | null {
+  return id === null ? null : { id, state: state as VerdictState, summary };
+}

@@ -1,0 +1,227 @@
+import type { Digest, DigestAlgorithm, RepositoryName } from '@sluice/domain/oci';
+import type { DataSource } from 'typeorm';
+import { newId } from '../ids.ts';
+import {
+  type FinishedUpload,
+  type NewUploadSession,
+  type UploadProgress,
+  type UploadSession,
+  UploadSessions,
+} from '../ports/upload-sessions.ts';
+import type { StatementRunner } from '../statement-runner.ts';
+import { ensureRepository, linkBlob } from './registry-rows.ts';
+import { queryRows } from './sql.ts';
+
+interface SessionRow {
+  id: string;
+  repository_id: string;
+  storage_key: string;
+  parts: unknown;
+  offset_bytes: string;
+  algorithm: string;
+  prefix_digest: string | null;
+  must_rehash: boolean;
+}
+
+const COLUMNS = [
+  'id',
+  'repository_id',
+  'storage_key',
+  'parts',
+  'offset_bytes',
+  'algorithm',
+  'prefix_digest',
+  'must_rehash',
+]
+  .map((column) => `s.${column}`)
+  .join(', ');
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Upload sessions on PostgreSQL. */
+export class PostgresUploadSessions extends UploadSessions {
+  readonly #source: DataSource;
+
+  constructor(source: DataSource) {
+    super();
+    this.#source = source;
+  }
+
+  async create(session: NewUploadSession): Promise<UploadSession> {
+    const repository = await ensureRepository(this.#source, session.repository);
+    const rows = await queryRows<SessionRow>(
+      this.#source,
+      `INSERT INTO upload_session AS s (id, repository_id, principal_id, storage_key, algorithm, parts, expires_at)
+       VALUES ($1, $2, $3, $4, $5, 'null', now() + make_interval(secs => $6)) RETURNING ${COLUMNS}`,
+      [
+        newId(),
+        repository.id,
+        session.principalId,
+        session.storageKey,
+        session.algorithm,
+        session.ttlSeconds,
+      ],
+    );
+    return toSession(only(rows));
+  }
+
+  async find(id: string, repository: RepositoryName): Promise<UploadSession | null> {
+    if (!UUID.test(id)) return null;
+    const rows = await queryRows<SessionRow>(
+      this.#source,
+      `SELECT ${COLUMNS} FROM upload_session s JOIN repository r ON r.id = s.repository_id
+       WHERE s.id = $1 AND r.name = $2 AND s.expires_at > now()`,
+      [id, repository],
+    );
+    return rows[0] === undefined ? null : toSession(rows[0]);
+  }
+
+  async acquire(
+    id: string,
+    repository: RepositoryName,
+    writer: string,
+    leaseSeconds: number,
+  ): Promise<UploadSession | 'busy' | null> {
+    if (!UUID.test(id)) return null;
+    const rows = await queryRows<SessionRow>(
+      this.#source,
+      `UPDATE upload_session s SET state = 'writing', writer = $3, writer_until = now() + make_interval(secs => $4),
+         must_rehash = s.must_rehash OR s.state <> 'open'
+       FROM repository r
+       WHERE s.id = $1 AND r.id = s.repository_id AND r.name = $2 AND s.expires_at > now()
+         AND (s.state = 'open' OR s.writer_until < now())
+       RETURNING ${COLUMNS}`,
+      [id, repository, writer, leaseSeconds],
+    );
+    if (rows[0] !== undefined) return toSession(rows[0]);
+    return (await this.find(id, repository)) === null ? null : 'busy';
+  }
+
+  async renew(id: string, writer: string, leaseSeconds: number): Promise<boolean> {
+    const rows = await queryRows<object>(
+      this.#source,
+      `UPDATE upload_session SET writer_until = now() + make_interval(secs => $3),
+         expires_at = greatest(expires_at, now() + make_interval(secs => $3))
+       WHERE id = $1 AND writer = $2 RETURNING id`,
+      [id, writer, leaseSeconds],
+    );
+    return rows.length > 0;
+  }
+
+  async record(id: string, writer: string, progress: UploadProgress, ttlSeconds: number): Promise<boolean> {
+    const rows = await queryRows<object>(
+      this.#source,
+      `UPDATE upload_session SET offset_bytes = $3, parts = $4, prefix_digest = $5, state = 'open', writer = NULL,
+         writer_until = NULL, expires_at = now() + make_interval(secs => $6)
+       WHERE id = $1 AND writer = $2 RETURNING id`,
+      [
+        id,
+        writer,
+        progress.offsetBytes,
+        JSON.stringify(progress.storageState),
+        progress.prefixDigest,
+        ttlSeconds,
+      ],
+    );
+    return rows.length > 0;
+  }
+
+  async release(id: string, writer: string): Promise<void> {
+    await this.#source.query(
+      `UPDATE upload_session SET state = 'open', writer = NULL, writer_until = NULL WHERE id = $1 AND writer = $2`,
+      [id, writer],
+    );
+  }
+
+  async commit(id: string, writer: string, blob: FinishedUpload): Promise<string | null> {
+    return this.#source.transaction(async (runner) => {
+      const [session] = await queryRows<{ repository_id: string; storage_key: string }>(
+        runner,
+        'DELETE FROM upload_session WHERE id = $1 AND writer = $2 RETURNING repository_id, storage_key',
+        [id, writer],
+      );
+      if (session === undefined) return null;
+      await runner.query('SELECT id FROM repository WHERE id = $1 FOR SHARE', [session.repository_id]);
+      const { blobId, objectKey } = await ensureBlob(runner, blob, session.storage_key);
+      await linkBlob(runner, session.repository_id, { id: blobId, digest: blob.digest }, blob.leaseSeconds);
+      return objectKey;
+    });
+  }
+
+  async remove(id: string, repository: RepositoryName): Promise<UploadSession | null> {
+    if (!UUID.test(id)) return null;
+    const rows = await queryRows<SessionRow>(
+      this.#source,
+      `DELETE FROM upload_session s USING repository r
+       WHERE s.id = $1 AND r.id = s.repository_id AND r.name = $2 RETURNING ${COLUMNS}`,
+      [id, repository],
+    );
+    return rows[0] === undefined ? null : toSession(rows[0]);
+  }
+
+  async removeExpired(limit: number): Promise<UploadSession[]> {
+    const rows = await queryRows<SessionRow>(
+      this.#source,
+      `DELETE FROM upload_session s WHERE s.id IN (
+         SELECT id FROM upload_session
+         WHERE expires_at < now() AND (writer_until IS NULL OR writer_until < now())
+         ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+       RETURNING ${COLUMNS}`,
+      [limit],
+    );
+    return rows.map(toSession);
+  }
+
+  async knownKeys(storageKeys: readonly string[]): Promise<Set<string>> {
+    const rows = await queryRows<{ key: string }>(
+      this.#source,
+      `SELECT storage_key AS key FROM upload_session WHERE storage_key = ANY ($1)
+       UNION SELECT object_key FROM blob WHERE object_key = ANY ($1)`,
+      [storageKeys],
+    );
+    return new Set(rows.map(({ key }) => key));
+  }
+}
+
+/** The live blob of that digest: one that exists, or a new one with this object. */
+async function ensureBlob(
+  runner: StatementRunner,
+  blob: FinishedUpload,
+  objectKey: string,
+): Promise<{ blobId: string; objectKey: string }> {
+  // A second turn is needed when another transaction inserts the same digest between the two statements.
+  for (let turn = 0; turn < 5; turn += 1) {
+    const [existing] = await queryRows<{ id: string; object_key: string }>(
+      runner,
+      `SELECT id, object_key FROM blob WHERE digest = $1 AND state = 'live' FOR KEY SHARE`,
+      [blob.digest],
+    );
+    if (existing !== undefined) return { blobId: existing.id, objectKey: existing.object_key };
+    const [inserted] = await queryRows<{ id: string }>(
+      runner,
+      `INSERT INTO blob (id, digest, size, object_key) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (digest) WHERE state = 'live' DO NOTHING RETURNING id`,
+      [newId(), blob.digest, blob.sizeBytes, objectKey],
+    );
+    if (inserted !== undefined) return { blobId: inserted.id, objectKey };
+  }
+  throw new Error('the blob was inserted and removed again by others, several times over');
+}
+
+function toSession(row: SessionRow): UploadSession {
+  return {
+    id: row.id,
+    repositoryId: row.repository_id,
+    storageKey: row.storage_key,
+    storageState: row.parts,
+    offsetBytes: Number(row.offset_bytes),
+    algorithm: row.algorithm as DigestAlgorithm,
+    prefixDigest: row.prefix_digest as Digest | null,
+    mustRehash: row.must_rehash,
+  };
+}
+
+function only<Row>(rows: readonly Row[]): Row {
+  const [row] = rows;
+  if (row === undefined) throw new Error('the statement gave no row');
+  return row;
+}
