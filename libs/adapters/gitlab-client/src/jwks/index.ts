@@ -1,1 +1,1 @@
-export {};
+export { type IssuerSource, JwksIssuerKeys, type JwksOptions } from './jwks-issuer-keys.ts';
