@@ -14,6 +14,8 @@ export interface AuditEvent extends AuditActor {
   /** What it was done to, in words that stay readable when the row is gone: a path, a name, `team/app@sha256:…`. */
   readonly resource: string;
   readonly decision: 'allowed' | 'denied';
+  /** `<policy>@<version>` of what decided, where a policy did. */
+  readonly policyVersion?: string | null;
   /** Anything JSON can hold; never a secret. */
   readonly detail: Readonly<Record<string, unknown>>;
 }

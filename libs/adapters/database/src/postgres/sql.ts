@@ -33,10 +33,17 @@ export function storableText(text: string, maxLength = 4000): string {
   return clean.length > maxLength ? `${clean.slice(0, maxLength)}…` : clean;
 }
 
-/** The value with every text made storable as jsonb, which holds neither U+0000 nor half of a surrogate pair. */
+/** The value as JSON with every text made storable as jsonb, which holds neither U+0000 nor half a surrogate pair. */
 export function storableJson<Value>(value: Value): Value {
-  const text = JSON.stringify(value, (_key, member: unknown) =>
-    typeof member === 'string' ? member.toWellFormed().replaceAll('\u0000', '\ufffd') : member,
-  );
-  return JSON.parse(text) as Value;
+  return JSON.parse(
+    JSON.stringify(value, (_key, member: unknown) => {
+      if (typeof member === 'string') return wellFormed(member);
+      if (typeof member !== 'object' || member === null || Array.isArray(member)) return member;
+      return Object.fromEntries(Object.entries(member).map(([key, inner]) => [wellFormed(key), inner]));
+    }),
+  ) as Value;
+}
+
+function wellFormed(text: string): string {
+  return text.toWellFormed().replaceAll('\u0000', '\ufffd');
 }

@@ -1,0 +1,1 @@
+export { Audit, type AuditProof } from './audit.ts';
