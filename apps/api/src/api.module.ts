@@ -1,5 +1,6 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import { Catalog } from '@sluice/catalog';
 import { AccessControl, Authentication } from '@sluice/identity';
 import { Projects } from '@sluice/projects';
 import { AccessGuard } from './access/access.guard.ts';
@@ -7,7 +8,14 @@ import { Authorizer } from './access/authorizer.ts';
 import { Locators } from './access/locators.ts';
 import type { ApiDependencies } from './api-dependencies.ts';
 import { EtagInterceptor } from './http/etag.interceptor.ts';
+import { ArtifactsController } from './content/artifacts.controller.ts';
+import { FindingsController } from './content/findings.controller.ts';
+import { contentLocators } from './content/locators.ts';
+import { RepositoriesController } from './content/repositories.controller.ts';
+import { ResolveController } from './content/resolve.controller.ts';
+import { VerdictsController } from './content/verdicts.controller.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
+import { PublicUrl } from './http/public-url.ts';
 import { createValidationPipe } from './http/validation.ts';
 import { ProjectsController } from './projects/projects.controller.ts';
 
@@ -33,13 +41,29 @@ export class ApiModule {
       { provide: Authentication, useValue: dependencies.authentication },
       { provide: AccessControl, useValue: dependencies.accessControl },
       { provide: Authorizer, useValue: authorizer },
-      { provide: Locators, useValue: new Locators(dependencies.locators) },
+      {
+        provide: Locators,
+        useValue: new Locators({ ...contentLocators(dependencies.catalog), ...dependencies.locators }),
+      },
       { provide: Projects, useValue: dependencies.projects },
+      { provide: Catalog, useValue: dependencies.catalog },
+      { provide: PublicUrl, useValue: new PublicUrl(dependencies.publicUrl) },
       { provide: APP_FILTER, useClass: ProblemFilter },
       { provide: APP_GUARD, useClass: AccessGuard },
       { provide: APP_PIPE, useFactory: createValidationPipe },
       { provide: APP_INTERCEPTOR, useClass: EtagInterceptor },
     ];
-    return { module: ApiModule, providers, controllers: [ProjectsController] };
+    return {
+      module: ApiModule,
+      providers,
+      controllers: [
+        ProjectsController,
+        RepositoriesController,
+        ArtifactsController,
+        FindingsController,
+        ResolveController,
+        VerdictsController,
+      ],
+    };
   }
 }

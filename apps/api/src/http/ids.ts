@@ -14,7 +14,7 @@ export const ID_PREFIXES = {
   binding: 'cib',
   repository: 'rep',
   artifact: 'art',
-  verdict: 'vrd',
+  verdict: 'ver',
   policy: 'pol',
   trustedKey: 'key',
   denial: 'den',
@@ -32,7 +32,8 @@ export function encodeId(kind: ResourceKind, uuid: string): string {
 /** The UUID in an id of this kind, null when the text is no such id. */
 export function decodeId(kind: ResourceKind, text: string): string | null {
   const prefix = `${ID_PREFIXES[kind]}_`;
-  const hex = text.slice(prefix.length);
+  // Hyphens stand where a UUID has them, or nowhere.
+  const hex = text.slice(prefix.length).replace(/^(.{8})-(.{4})-(.{4})-(.{4})-(.{12})$/, '$1$2$3$4$5');
   if (!text.startsWith(prefix) || !/^[0-9a-f]{32}$/.test(hex)) return null;
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }

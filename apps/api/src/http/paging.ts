@@ -61,7 +61,7 @@ export function encodeCursor(key: string): string {
   return Buffer.from(JSON.stringify([1, key])).toString('base64url');
 }
 
-function decodeCursor(text: string, schema: z.ZodType<string>): string {
+export function decodeCursor(text: string, schema: z.ZodType<string>): string {
   const shape = z.tuple([z.literal(1), schema]);
   try {
     const parsed = shape.safeParse(JSON.parse(Buffer.from(text, 'base64url').toString('utf8')));

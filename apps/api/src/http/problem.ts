@@ -1,3 +1,4 @@
+import type { CatalogErrorCode } from '@sluice/catalog';
 import type { AccessErrorCode } from '@sluice/domain/access';
 import { SluiceError } from '@sluice/domain/access';
 import type { OciErrorCode } from '@sluice/domain/oci';
@@ -45,7 +46,7 @@ export class ApiError extends SluiceError<ApiErrorCode> {
  * What every error code means in HTTP: the only place that knows. A feature that raises codes of its own adds its
  * union here; the compiler then asks for each of them.
  */
-const PROBLEMS: Record<AccessErrorCode | ApiErrorCode | OciErrorCode, ProblemKind> = {
+const PROBLEMS: Record<AccessErrorCode | ApiErrorCode | CatalogErrorCode | OciErrorCode, ProblemKind> = {
   'validation-failed': { status: 400, title: 'The request is not valid' },
   unauthenticated: { status: 401, title: 'Credentials are needed' },
   'not-found': { status: 404, title: 'There is no such thing' },
@@ -74,6 +75,12 @@ const PROBLEMS: Record<AccessErrorCode | ApiErrorCode | OciErrorCode, ProblemKin
   'credentials-throttled': { status: 429, title: 'Too many failed logins' },
   'credentials-unavailable': { status: 503, title: 'Credentials cannot be checked now' },
   denied: { status: 403, title: 'Not allowed' },
+
+  'reference-invalid': { status: 400, title: 'The reference is not valid' },
+  'other-registry': { status: 400, title: 'That is another registry' },
+  'repository-unknown': { status: 404, title: 'There is no such repository' },
+  'artifact-unknown': { status: 404, title: 'There is no such artifact' },
+  'verdict-unknown': { status: 404, title: 'There is no such verdict' },
 
   BLOB_UNKNOWN: { status: 404, title: 'There is no such blob' },
   BLOB_UPLOAD_INVALID: { status: 400, title: 'The upload is not valid' },

@@ -37,3 +37,18 @@ export const timestamp = z.iso
 export const queryBoolean = z
   .enum(['true', 'false'], { error: 'expected true or false' })
   .transform((text) => text === 'true');
+
+/** `a,b` in a query string: one or more of the words. */
+export function commaList<const Words extends readonly string[]>(words: Words) {
+  const word = z.enum(words, { error: `expected one or more of ${words.join(', ')}, separated by commas` });
+  return z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(word));
+}
+
+/** `wait` of a long poll, in seconds. */
+export function waitSeconds(maximum: number) {
+  const error = `expected a number of seconds from 0 to ${maximum}`;
+  return z.coerce.number({ error }).min(0, error).max(maximum, error).default(0);
+}

@@ -3,12 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AuditEvent, AuditLog } from '@sluice/database';
 import {
+  PostgresCatalogStore,
   PostgresCiBindingStore,
   PostgresGrantStore,
   PostgresNodeStore,
+  PostgresNotifications,
   PostgresPrincipalStore,
   PostgresSecretStore,
+  PostgresVerdictSignals,
 } from '@sluice/database/postgres';
+import { Catalog } from '@sluice/catalog';
 import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
 import {
   AccessControl,
@@ -66,10 +70,14 @@ export async function createTestApi(): Promise<TestApi> {
     isAdmin: true,
     passwordHash: await passwords.hash('admin-password'),
   });
+  const notifications = new PostgresNotifications({ url: database.url });
+  const signals = await PostgresVerdictSignals.open(notifications);
   const app = await createApi({
     authentication,
     accessControl: new AccessControl(nodes, principals),
     projects: new Projects(nodes, audit),
+    catalog: new Catalog(new PostgresCatalogStore(database.source), signals),
+    publicUrl: 'http://sluice.test',
     locators: {},
   });
   return {
@@ -78,6 +86,7 @@ export async function createTestApi(): Promise<TestApi> {
     audit,
     async [Symbol.asyncDispose]() {
       await app.close();
+      await notifications.close();
       await database.close();
       await rm(directory, { recursive: true, force: true });
     },

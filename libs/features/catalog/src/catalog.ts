@@ -1,6 +1,7 @@
 import type {
   ArtifactQuery,
   ArtifactRecord,
+  CatalogPlace,
   CatalogStore,
   ChildRecord,
   EvidenceEntry,
@@ -50,6 +51,11 @@ export class Catalog {
   constructor(store: CatalogStore, signals: VerdictSignals) {
     this.#store = store;
     this.#signals = signals;
+  }
+
+  /** Where a repository, artifact or verdict lies; null when there is none. */
+  locate(kind: 'repository' | 'artifact' | 'verdict', id: string): Promise<CatalogPlace | null> {
+    return this.#store.locate(kind, id);
   }
 
   listRepositories(query: RepositoryQuery): Promise<RepositoryRecord[]> {

@@ -101,8 +101,17 @@ export interface ArtifactQuery {
   readonly limit: number;
 }
 
+/** Where something lies, for the decision whether somebody may see it. */
+export interface CatalogPlace {
+  readonly projectId: string;
+  readonly repository: string;
+}
+
 /** What was pushed and what is known of it, for reading. Nothing here writes. */
 export abstract class CatalogStore {
+  /** The place of a repository, artifact or verdict by its id; null when there is none. */
+  abstract locate(kind: 'repository' | 'artifact' | 'verdict', id: string): Promise<CatalogPlace | null>;
+
   /** In byte order of the name. At most `limit` items. */
   abstract listRepositories(query: RepositoryQuery): Promise<RepositoryRecord[]>;
 

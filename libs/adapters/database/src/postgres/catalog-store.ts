@@ -4,6 +4,7 @@ import type { DataSource } from 'typeorm';
 import {
   type ArtifactQuery,
   type ArtifactRecord,
+  type CatalogPlace,
   type CatalogReader,
   CatalogStore,
   type ChildRecord,
@@ -20,6 +21,11 @@ export class PostgresCatalogStore extends CatalogStore {
   constructor(source: DataSource) {
     super();
     this.#source = source;
+  }
+
+  async locate(kind: 'repository' | 'artifact' | 'verdict', id: string): Promise<CatalogPlace | null> {
+    const rows = await queryRows<{ project_id: string; name: string }>(this.#source, LOCATE[kind], [id]);
+    return rows[0] === undefined ? null : { projectId: rows[0].project_id, repository: rows[0].name };
   }
 
   async listRepositories(query: RepositoryQuery): Promise<RepositoryRecord[]> {
@@ -128,6 +134,13 @@ export class PostgresCatalogStore extends CatalogStore {
     return rows.map(({ created_at, ...row }) => ({ ...row, createdAt: created_at }));
   }
 }
+
+const LOCATE = {
+  repository: 'SELECT project_id, name FROM repository WHERE id = $1',
+  artifact: `SELECT r.project_id, r.name FROM manifest m JOIN repository r ON r.id = m.repository_id WHERE m.id = $1`,
+  verdict: `SELECT r.project_id, r.name FROM verdict v JOIN manifest m ON m.id = v.manifest_id
+    JOIN repository r ON r.id = m.repository_id WHERE v.id = $1`,
+};
 
 /** Collects parameters of a statement that is put together from parts. */
 class Parameters {
