@@ -1,1 +1,1 @@
-export {};
+export { type SignerDependencies, signerJobs } from './signer-jobs.ts';

@@ -21,6 +21,8 @@ export interface EventPayloads {
   'evidence.changed': { digest: string; repositoryId: string | null };
   'policy.changed': { nodeId: string | null };
   'trust.changed': { nodeId: string };
+  /** The tag with the legacy signatures of `digest` is gone. Its setting is an `artifact.pushed`. */
+  'signatures.removed': { repositoryId: string; digest: string };
   'advisories.changed': { revision: number };
   'verdict.changed': { manifestId: string; repositoryId: string; digest: string; state: string };
 }

@@ -59,3 +59,20 @@ export class SignatureRejected extends SluiceError<RejectionCode> implements Rej
     this.code = code;
   }
 }
+
+export type TrustErrorCode =
+  | 'trusted-key-name-invalid'
+  | 'trusted-key-name-taken'
+  | 'trusted-key-exists'
+  | 'trusted-key-limit'
+  | 'trusted-key-unknown';
+
+/** A refused change of the keys that are trusted. */
+export class TrustError extends SluiceError<TrustErrorCode> {
+  readonly code: TrustErrorCode;
+
+  constructor(code: TrustErrorCode, message: string, options: { cause?: unknown; detail?: string } = {}) {
+    super(message, options);
+    this.code = code;
+  }
+}

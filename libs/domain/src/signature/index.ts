@@ -12,6 +12,8 @@ export {
   type Rejection,
   type RejectionCode,
   SignatureRejected,
+  TrustError,
+  type TrustErrorCode,
 } from './errors.ts';
 export { type KeyFileRandomness, type SigningKey, openKeyFile, sealKeyFile } from './key-file.ts';
 export {
@@ -23,6 +25,7 @@ export {
 } from './legacy-manifest.ts';
 export { LIMITS } from './limits.ts';
 export { type KeyAlgorithm, type PublicKey, keyHint, parsePublicKey } from './public-key.ts';
+export { parseTrustedKeyName } from './trusted-key-name.ts';
 export {
   SIMPLE_SIGNING_MEDIA_TYPE,
   type SimpleSigning,
