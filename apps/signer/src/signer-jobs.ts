@@ -3,7 +3,7 @@ import { type JobContext, type JobHandler, PermanentJobError } from '@sluice/job
 import type { SignatureVerifier } from '@sluice/signing';
 
 export interface SignerDependencies {
-  readonly verifier: SignatureVerifier;
+  readonly verifier: Pick<SignatureVerifier, 'verifySubject'>;
 }
 
 /**
