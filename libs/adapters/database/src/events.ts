@@ -24,6 +24,8 @@ export interface EventPayloads {
   /** The tag with the legacy signatures of `digest` is gone. Its setting is an `artifact.pushed`. */
   'signatures.removed': { repositoryId: string; digest: string };
   'advisories.changed': { revision: number };
+  /** A job ended for good, however it ended. Not written for kinds whose end nobody waits for. */
+  'job.finished': { jobId: string; kind: string; key: string; state: string };
   'verdict.changed': { manifestId: string; repositoryId: string; digest: string; state: string };
 }
 

@@ -1,6 +1,7 @@
 import type { OutboxEvent } from '@sluice/database';
 import {
   PostgresJobLedger,
+  PostgresJobQueue,
   PostgresNotifications,
   PostgresOutbox,
   writeEvent,
@@ -102,6 +103,33 @@ describe('the outbox relay', () => {
       }
     });
     await expect.poll(async () => (await keys()).length).toBe(1);
+  });
+
+  it('gets an event for the end of every job that somebody may wait for', async () => {
+    const queue = new PostgresJobQueue(database.source);
+    const kinds = ['scan.artifact', 'verdict.evaluate'];
+    const ids = await ledger.enqueue(
+      kinds.flatMap((kind) => [1, 2, 3, 4].map((key) => ({ kind, key: `${key}`, payload: {} }))),
+    );
+    const worker = '00000000-0000-7000-8000-000000000000';
+    await queue.claim(worker, new Map(kinds.map((kind) => [kind, 3])), 60);
+    for (const [index, id] of ids.entries()) {
+      if (index % 4 === 0) await queue.finish(worker, id, { kind: 'succeeded' });
+      if (index % 4 === 1) await queue.finish(worker, id, { kind: 'failed', error: 'x' });
+      if (index % 4 === 2) await queue.finish(worker, id, { kind: 'retry', error: 'x', delaySeconds: 60 });
+      if (index % 4 === 3) await ledger.requestCancellation(id);
+    }
+    const seen: unknown[] = [];
+    await start((event) => {
+      seen.push(event.payload);
+      return [];
+    });
+    await expect.poll(() => seen.length).toBe(3);
+    expect(seen).toEqual([
+      { jobId: ids[0], kind: 'scan.artifact', key: '1', state: 'succeeded' },
+      { jobId: ids[1], kind: 'scan.artifact', key: '2', state: 'failed' },
+      { jobId: ids[3], kind: 'scan.artifact', key: '4', state: 'cancelled' },
+    ]);
   });
 
   it('forgets relayed events only', async () => {

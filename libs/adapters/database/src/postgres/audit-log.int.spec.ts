@@ -52,7 +52,7 @@ describe('the audit log in PostgreSQL', () => {
       nul: 'a\u0000b',
       half: '\ud800',
       'key\u0000': 1,
-      numbers: [1e21, 0.1, -0, 12345678901234567890, Number.NaN],
+      numbers: [1e21, 0.1, -0, 123456789012345, Number.NaN],
       date: new Date(0),
       gone: undefined,
       nested: { z: 1, a: [null, true] },

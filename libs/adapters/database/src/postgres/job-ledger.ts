@@ -9,7 +9,7 @@ import {
   type JobState,
 } from '../ports/job-ledger.ts';
 import type { StatementRunner } from '../statement-runner.ts';
-import { insertJobs } from './job-writer.ts';
+import { ANNOUNCE_ENDED, insertJobs } from './job-writer.ts';
 import { queryRows } from './sql.ts';
 
 const PAGE_MAX = 500;
@@ -49,12 +49,15 @@ export class PostgresJobLedger extends JobLedger {
 
   async requestCancellation(id: string): Promise<Job | null> {
     await this.#source.query(
-      `UPDATE job
-       SET cancel_requested = true,
-           state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END,
-           error = CASE state WHEN 'queued' THEN 'cancelled before it started' ELSE error END,
-           finished_at = CASE state WHEN 'queued' THEN now() ELSE finished_at END
-       WHERE id = $1 AND state IN ('queued', 'running')`,
+      `WITH ended AS (
+         UPDATE job
+         SET cancel_requested = true,
+             state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END,
+             error = CASE state WHEN 'queued' THEN 'cancelled before it started' ELSE error END,
+             finished_at = CASE state WHEN 'queued' THEN now() ELSE finished_at END
+         WHERE id = $1 AND state IN ('queued', 'running')
+         RETURNING id, kind, key, state
+       )${ANNOUNCE_ENDED}`,
       [id],
     );
     // Workers look at the wish with every heartbeat; this only spares the wait.

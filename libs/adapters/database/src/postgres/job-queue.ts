@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { JobProgress } from '../ports/job-ledger.ts';
 import { type AttemptOutcome, type ClaimedJob, type Heartbeat, JobQueue } from '../ports/job-queue.ts';
+import { ANNOUNCE_ENDED } from './job-writer.ts';
 import { queryRows, sqlState, storableText, UNIQUE_VIOLATION } from './sql.ts';
 
 const SUPERSEDED = 'a newer job of the same kind and key does the work';
@@ -114,14 +115,13 @@ export class PostgresJobQueue extends JobQueue {
     error: string | null,
     condition = '',
   ): Promise<boolean> {
-    const rows = await queryRows<{ kind: string }>(
+    const rows = await queryRows<{ id: string }>(
       this.#source,
       `WITH ended AS (
          UPDATE job SET state = $3, error = $4, finished_at = now(), lease_until = NULL, worker = NULL
-         WHERE id = $2 AND worker = $1 AND state = 'running' ${condition} RETURNING kind
-       )
-       -- one of the same key may be waiting for this end, in any process
-       SELECT kind, pg_notify('sluice_job', kind) FROM ended`,
+         WHERE id = $2 AND worker = $1 AND state = 'running' ${condition}
+         RETURNING id, kind, key, state
+       )${ANNOUNCE_ENDED}`,
       [worker, id, state, error === null ? null : storableText(error)],
     );
     return rows.length > 0;
@@ -136,16 +136,16 @@ export class PostgresJobQueue extends JobQueue {
     condition = '',
   ): Promise<boolean> {
     try {
-      const rows = await queryRows<{ kind: string }>(
+      const rows = await queryRows<{ id: string }>(
         this.#source,
-        `WITH requeued AS (
+        `WITH ended AS (
            UPDATE job SET run_at = now() + $3 * interval '1 second', error = coalesce($4, error),
              attempts = attempts - $5, lease_until = NULL, worker = NULL,
              state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END,
              finished_at = CASE WHEN cancel_requested THEN now() END
-           WHERE id = $2 AND worker = $1 AND state = 'running' ${condition} RETURNING kind
-         )
-         SELECT kind, pg_notify('sluice_job', kind) FROM requeued`,
+           WHERE id = $2 AND worker = $1 AND state = 'running' ${condition}
+           RETURNING id, kind, key, state
+         )${ANNOUNCE_ENDED}`,
         [worker, id, delaySeconds, error === null ? null : storableText(error), refund],
       );
       return rows.length > 0;

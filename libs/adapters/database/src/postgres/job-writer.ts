@@ -51,3 +51,20 @@ export async function insertJobs(
 function identity(job: { kind: string; key: string }): string {
   return JSON.stringify([job.kind, job.key]);
 }
+
+/** By far the most jobs are of these kinds, and nothing waits for their end. */
+const UNANNOUNCED_KINDS = ['verdict.evaluate', 'verdict.sweep'];
+
+/**
+ * Completes a statement that begins with `WITH ended AS (UPDATE job … RETURNING id, kind, key, state)`: writes the
+ * `job.finished` event of what ended for good and wakes dispatchers, because another of the same key may be waiting.
+ */
+export const ANNOUNCE_ENDED = `,
+  announced AS (
+    INSERT INTO outbox (id, type, subject, payload)
+    SELECT gen_random_uuid(), 'job.finished', kind || ' ' || key,
+      jsonb_build_object('jobId', id, 'kind', kind, 'key', key, 'state', state)
+    FROM ended WHERE state IN ('succeeded', 'failed', 'cancelled') AND kind NOT IN (${UNANNOUNCED_KINDS.map((kind) => `'${kind}'`).join(', ')})
+    RETURNING pg_notify('sluice_outbox', '')
+  )
+  SELECT id, pg_notify('sluice_job', kind) FROM ended LEFT JOIN announced ON true`;
