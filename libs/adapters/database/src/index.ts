@@ -91,3 +91,11 @@ export {
   type TrustedKeyRecord,
   TrustedKeyStore,
 } from './ports/trusted-key-store.ts';
+export {
+  type NewPolicy,
+  type PolicyQuery,
+  type PolicyRecord,
+  PolicyStore,
+  type PolicyVersion,
+} from './ports/policy-store.ts';
+export { type FullVerdict, type VerdictInputs, type VerdictScope, VerdictStore } from './ports/verdict-store.ts';

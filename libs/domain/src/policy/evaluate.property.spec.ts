@@ -148,6 +148,7 @@ const context = (childStates: readonly VerdictState[] = VERDICT_STATES): fc.Arbi
       kind: fc.constantFrom('image', 'image', 'index', 'signature', 'attestation', 'artifact'),
     }),
     expected: fc.record({ scan: fc.boolean(), signature: fc.boolean() }),
+    advisoriesLoaded: fc.boolean(),
     parents: fc.uniqueArray(fc.constant(PARENT)),
     children: fc.array(child(childStates), { maxLength: 3 }),
     trustedKeys: fc
@@ -189,6 +190,7 @@ describe('evaluate, whatever the inputs are', () => {
           about: fc.record({
             artifact: fc.constant(about.artifact),
             expected: fc.constant(about.expected),
+            advisoriesLoaded: fc.constant(about.advisoriesLoaded),
             parents: shuffled(about.parents),
             children: shuffled(about.children),
             trustedKeys: shuffled(about.trustedKeys),

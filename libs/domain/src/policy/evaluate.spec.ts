@@ -62,6 +62,7 @@ function context(more: Partial<EvaluationContext> = {}): EvaluationContext {
   return {
     artifact: { repository: 'team/app/web', digest: DIGEST, kind: 'image' },
     expected: { scan: false, signature: false },
+    advisoriesLoaded: false,
     parents: [],
     children: [],
     trustedKeys: [
@@ -252,6 +253,21 @@ describe('a scan rule', () => {
     expect(state(null)).toBe('amber');
     expect(state(7)).toBe('red');
   });
+});
+
+describe('a scan report from before the first advisory data', () => {
+  const evidence = [scan({ state: 'no-data', advisoryRevision: null })];
+  it.each([scanned({ noAdvisoryData: 'warn' }), vulnerabilities({ noAdvisoryData: 'warn' })])(
+    'is no excuse any more once data was loaded, not even when it was removed again: $kind',
+    (rule) => {
+      expect(evaluate([policy([rule])], evidence, context()).state).toBe('amber');
+      expect(evaluate([policy([rule])], evidence, context({ advisoriesLoaded: true })).state).toBe('red');
+      const expected = { scan: true, signature: false };
+      expect(evaluate([policy([rule])], evidence, context({ advisoriesLoaded: true, expected })).state).toBe(
+        'pending',
+      );
+    },
+  );
 });
 
 describe('a signature rule', () => {

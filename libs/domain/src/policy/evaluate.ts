@@ -128,6 +128,7 @@ function absentState(
     (state ??= evaluate(policies, evidence, {
       artifact: { repository: index.artifact.repository, digest: 'absent', kind: 'image' },
       expected: { scan: false, signature: false },
+      advisoriesLoaded: index.advisoriesLoaded,
       parents: [index.artifact.digest],
       children: [],
       trustedKeys: index.trustedKeys,
@@ -188,6 +189,7 @@ function hashInputs(
     artifact: context.artifact,
     // Work under way matters only where a rule waits for it; a repeated scan of a judged image changes nothing yet.
     expected: results.some(({ outcome }) => outcome === 'pending') ? context.expected : null,
+    advisoriesLoaded: scans.some(({ evidence }) => evidence.state === 'no-data') && context.advisoriesLoaded,
     parents: [...context.parents].sort(),
     children: sortedJson(context.children),
     trustedKeys: sortedJson(context.trustedKeys),

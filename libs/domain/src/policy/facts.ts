@@ -46,7 +46,9 @@ export interface EvaluationContext {
   readonly artifact: { readonly repository: string; readonly digest: string; readonly kind: ArtifactKind };
   /** Whether work is under way that may bring evidence of this kind. */
   readonly expected: { readonly scan: boolean; readonly signature: boolean };
-  /** Digests of the indexes of the repository that name the artifact: a signature on them covers it. */
+  /** Whether advisory data was ever loaded into this installation, also if it was removed again. */
+  readonly advisoriesLoaded: boolean;
+  /** Digests of the indexes of the repository that name the artifact, however deep: a signature on them covers it. */
   readonly parents: readonly string[];
   /** What the artifact names, when it is an index. */
   readonly children: readonly ChildFacts[];

@@ -26,6 +26,7 @@ export {
   type SignatureRule,
   type VulnerabilitiesRule,
 } from './document.ts';
+export { PolicyError, type PolicyErrorCode, type PolicyProblem } from './errors.ts';
 export { type Evaluation, evaluate } from './evaluate.ts';
 export type { AttachedPolicy, ChildFacts, EvaluationContext, EvidenceRecord, TrustedKey } from './facts.ts';
 export {

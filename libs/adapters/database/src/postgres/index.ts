@@ -25,3 +25,5 @@ export { PostgresRegistryReads } from './registry-reads.ts';
 export { PostgresUploadSessions } from './upload-sessions.ts';
 export { PostgresSignatureStore } from './signature-store.ts';
 export { PostgresTrustedKeyStore } from './trusted-key-store.ts';
+export { PostgresPolicyStore } from './policy-store.ts';
+export { PostgresVerdictStore } from './verdict-store.ts';

@@ -25,3 +25,8 @@ export function enumerate(items: readonly string[], shown = 3): string {
   const text = items.slice(0, shown).join(', ');
   return rest > 0 ? `${text} and ${rest} more` : text;
 }
+
+export const WAIT_FOR_SCAN = 'nobody: wait for the scan';
+export const SCAN_AGAIN = 'an operator: see why the scan did not run, and scan it again';
+export const READABLE_CONTENTS =
+  'whoever builds it: use contents that the scanner can read; an operator: see why the scan is not complete';

@@ -1,9 +1,13 @@
-import type { EvidenceRecord } from '../facts.ts';
+import type { Facts } from '../facts.ts';
 import type { ScanEvidence } from '../evidence.ts';
 
-/** True while no advisory data was ever loaded: nothing could be matched, and that is nobody's fault but ours. */
-export function lacksAdvisoryData({ evidence }: EvidenceRecord<ScanEvidence>): boolean {
-  return evidence.state === 'no-data' && evidence.advisoryRevision === null;
+/**
+ * Why a scan could match nothing: `never-loaded` while no advisory data was ever loaded, which is nobody's fault but
+ * ours; `stale` when the report is from that time and data came since.
+ */
+export function advisoryGap(evidence: ScanEvidence, facts: Facts): 'never-loaded' | 'stale' | null {
+  if (evidence.state !== 'no-data' || evidence.advisoryRevision !== null) return null;
+  return facts.context.advisoriesLoaded ? 'stale' : 'never-loaded';
 }
 
 export const LOAD_ADVISORIES = 'an administrator: load advisory data with "sluice db import <file>"';
@@ -25,3 +29,6 @@ export function describeState(evidence: ScanEvidence): string {
 
 export const NO_DATA_REASON =
   'no advisory data was ever loaded, so nothing could be matched: load it with "sluice db import <file>"';
+
+export const STALE_REASON = 'it was scanned before advisory data was loaded, so its findings are unknown';
+export const STALE_FOUND = 'a scan report from before the first advisory data';

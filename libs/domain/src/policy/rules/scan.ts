@@ -1,8 +1,22 @@
 import type { ScanRule } from '../document.ts';
 import type { EvidenceRecord, Facts } from '../facts.ts';
 import type { ScanEvidence } from '../evidence.ts';
-import { type Judgement, outcomeOfMissing, outcomeOfNoData } from './judgement.ts';
-import { describeState, lacksAdvisoryData, LOAD_ADVISORIES, NO_DATA_REASON } from './scan-states.ts';
+import {
+  type Judgement,
+  outcomeOfMissing,
+  outcomeOfNoData,
+  READABLE_CONTENTS,
+  SCAN_AGAIN,
+  WAIT_FOR_SCAN,
+} from './judgement.ts';
+import {
+  advisoryGap,
+  describeState,
+  LOAD_ADVISORIES,
+  NO_DATA_REASON,
+  STALE_FOUND,
+  STALE_REASON,
+} from './scan-states.ts';
 
 /** One judgement for each scan report of the artifact, one that says "missing" when there is none. */
 export function judgeScan(rule: ScanRule, facts: Facts): Judgement[] {
@@ -16,29 +30,41 @@ export function judgeScan(rule: ScanRule, facts: Facts): Judgement[] {
         expected,
         found: isExpected ? 'a scan that is queued or running' : 'no scan report',
         evidence: [],
-        remedy: isExpected
-          ? 'nobody: wait for the scan'
-          : 'an operator: see why the scan did not run, and scan it again',
+        remedy: isExpected ? WAIT_FOR_SCAN : SCAN_AGAIN,
       },
     ];
   }
-  return facts.scans.map((record) => ({ ...judgeReport(rule, record), expected, evidence: [record.id] }));
+  return facts.scans.map((record) => ({
+    ...judgeReport(rule, record, facts),
+    expected,
+    evidence: [record.id],
+  }));
 }
 
 function judgeReport(
   rule: ScanRule,
-  record: EvidenceRecord<ScanEvidence>,
+  { evidence }: EvidenceRecord<ScanEvidence>,
+  facts: Facts,
 ): Omit<Judgement, 'expected' | 'evidence'> {
-  const { evidence } = record;
   const found = describeState(evidence);
   if (rule.allowedStates.includes(evidence.state))
     return { outcome: 'pass', reason: found, found, remedy: null };
-  if (lacksAdvisoryData(record)) {
+  const gap = advisoryGap(evidence, facts);
+  if (gap === 'never-loaded') {
     return {
       outcome: outcomeOfNoData(rule.noAdvisoryData),
       reason: NO_DATA_REASON,
       found,
       remedy: LOAD_ADVISORIES,
+    };
+  }
+  if (gap === 'stale') {
+    const isExpected = facts.context.expected.scan;
+    return {
+      outcome: outcomeOfMissing(rule.onMissing, isExpected),
+      reason: STALE_REASON,
+      found: STALE_FOUND,
+      remedy: isExpected ? WAIT_FOR_SCAN : SCAN_AGAIN,
     };
   }
   return {
@@ -48,6 +74,6 @@ function judgeReport(
     remedy:
       evidence.state === 'no-data'
         ? 'an administrator: load advisory data for these packages with "sluice db import <file>"'
-        : 'whoever builds it: use contents that the scanner can read; an operator: see why the scan is not complete',
+        : READABLE_CONTENTS,
   };
 }

@@ -1,8 +1,24 @@
 import type { VulnerabilitiesRule } from '../document.ts';
 import type { EvidenceRecord, Facts } from '../facts.ts';
 import { type Finding, SEVERITIES, type ScanEvidence } from '../evidence.ts';
-import { count, enumerate, type Judgement, outcomeOfMissing, outcomeOfNoData } from './judgement.ts';
-import { describeState, lacksAdvisoryData, LOAD_ADVISORIES, NO_DATA_REASON } from './scan-states.ts';
+import {
+  count,
+  enumerate,
+  type Judgement,
+  outcomeOfMissing,
+  outcomeOfNoData,
+  READABLE_CONTENTS,
+  SCAN_AGAIN,
+  WAIT_FOR_SCAN,
+} from './judgement.ts';
+import {
+  advisoryGap,
+  describeState,
+  LOAD_ADVISORIES,
+  NO_DATA_REASON,
+  STALE_FOUND,
+  STALE_REASON,
+} from './scan-states.ts';
 
 /** One judgement for each scan report of the artifact, one that says "missing" when there is none. */
 export function judgeVulnerabilities(rule: VulnerabilitiesRule, facts: Facts): Judgement[] {
@@ -18,14 +34,12 @@ export function judgeVulnerabilities(rule: VulnerabilitiesRule, facts: Facts): J
         expected,
         found: isExpected ? 'a scan that is queued or running' : 'no scan report',
         evidence: [],
-        remedy: isExpected
-          ? 'nobody: wait for the scan'
-          : 'an operator: see why the scan did not run, and scan it again',
+        remedy: isExpected ? WAIT_FOR_SCAN : SCAN_AGAIN,
       },
     ];
   }
   return facts.scans.map((record) => ({
-    ...judgeReport(rule, record, facts.context.artifact.repository),
+    ...judgeReport(rule, record, facts),
     expected,
     evidence: [record.id],
   }));
@@ -33,12 +47,11 @@ export function judgeVulnerabilities(rule: VulnerabilitiesRule, facts: Facts): J
 
 function judgeReport(
   rule: VulnerabilitiesRule,
-  record: EvidenceRecord<ScanEvidence>,
-  repository: string,
+  { evidence }: EvidenceRecord<ScanEvidence>,
+  facts: Facts,
 ): Omit<Judgement, 'expected' | 'evidence'> {
-  const { evidence } = record;
   const denied = deniedFindings(rule, evidence.findings);
-  if (denied.length > 0) return judgeDenied(rule, denied, repository);
+  if (denied.length > 0) return judgeDenied(rule, denied, facts.context.artifact.repository);
   if (evidence.state === 'ok' || evidence.state === 'findings') {
     const found = count(evidence.findings.length, 'finding');
     return {
@@ -49,7 +62,8 @@ function judgeReport(
     };
   }
   const found = describeState(evidence);
-  if (lacksAdvisoryData(record)) {
+  const gap = advisoryGap(evidence, facts);
+  if (gap === 'never-loaded') {
     return {
       outcome: outcomeOfNoData(rule.noAdvisoryData),
       reason: NO_DATA_REASON,
@@ -57,13 +71,21 @@ function judgeReport(
       remedy: LOAD_ADVISORIES,
     };
   }
+  if (gap === 'stale') {
+    const isExpected = facts.context.expected.scan;
+    return {
+      outcome: outcomeOfMissing(rule.onMissing, isExpected),
+      reason: STALE_REASON,
+      found: STALE_FOUND,
+      remedy: isExpected ? WAIT_FOR_SCAN : SCAN_AGAIN,
+    };
+  }
   // The report is there and says that something was not seen: no work is under way that would change that.
   return {
     outcome: outcomeOfMissing(rule.onMissing, false),
     reason: `its findings are not completely known: ${found}`,
     found,
-    remedy:
-      'whoever builds it: use contents that the scanner can read; an operator: see why the scan is not complete',
+    remedy: READABLE_CONTENTS,
   };
 }
 

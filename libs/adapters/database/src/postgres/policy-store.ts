@@ -1,0 +1,144 @@
+import { canonicalJson, PolicyError } from '@sluice/domain/policy';
+import type { DataSource, EntityManager } from 'typeorm';
+import { newId } from '../ids.ts';
+import {
+  type NewPolicy,
+  type PolicyQuery,
+  type PolicyRecord,
+  PolicyStore,
+  type PolicyVersion,
+} from '../ports/policy-store.ts';
+import { writeEvent } from './outbox-writer.ts';
+import { queryRows, sqlState } from './sql.ts';
+
+const FOREIGN_KEY_VIOLATION = '23503';
+
+export class PostgresPolicyStore extends PolicyStore {
+  readonly #source: DataSource;
+
+  constructor(source: DataSource) {
+    super();
+    this.#source = source;
+  }
+
+  async apply(policy: NewPolicy): Promise<{ policy: PolicyRecord; changed: boolean }> {
+    const { nodeId, document, createdBy } = policy;
+    const { name } = document.metadata;
+    try {
+      return await this.#source.transaction(async (manager) => {
+        const current = await lockPolicy(manager, nodeId, name);
+        checkVersion(name, current?.version ?? 0, policy.expectedVersion);
+        if (current !== null && canonicalJson(current.document) === canonicalJson(document)) {
+          return { policy: current, changed: false };
+        }
+        const id = current?.id ?? newId();
+        const version = (current?.version ?? 0) + 1;
+        await manager.query(
+          `INSERT INTO policy (id, node_id, name, version, document, created_by) VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT (id) DO UPDATE SET version = excluded.version, document = excluded.document,
+             created_by = excluded.created_by, updated_at = now()`,
+          [id, nodeId, name, version, JSON.stringify(document), createdBy],
+        );
+        await manager.query(
+          'INSERT INTO policy_version (policy_id, version, document, created_by) VALUES ($1, $2, $3, $4)',
+          [id, version, JSON.stringify(document), createdBy],
+        );
+        const stored = await selectOne(manager, 'p.id = $1', [id]);
+        if (stored === null) throw new Error('the policy was not stored');
+        await writeEvent(manager, 'policy.changed', describe(stored), { nodeId });
+        return { policy: stored, changed: true };
+      });
+    } catch (error) {
+      if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error;
+      throw new PolicyError('policy-node-unknown', 'there is no such group or project');
+    }
+  }
+
+  get(id: string): Promise<PolicyRecord | null> {
+    return selectOne(this.#source, 'p.id = $1', [id]);
+  }
+
+  find(nodeId: string | null, name: string): Promise<PolicyRecord | null> {
+    return selectOne(this.#source, 'p.node_id IS NOT DISTINCT FROM $1 AND p.name = $2', [nodeId, name]);
+  }
+
+  list({ scope, after, limit }: PolicyQuery): Promise<PolicyRecord[]> {
+    const nodeId = 'nodeId' in scope ? scope.nodeId : null;
+    const condition = {
+      all: '$3::uuid IS NULL',
+      own: 'p.node_id IS NOT DISTINCT FROM $3::uuid',
+      effective: `p.node_id IS NULL OR p.node_id = ANY ((SELECT lineage FROM node WHERE id = $3)::uuid[])`,
+    }[scope.kind];
+    return queryRows<PolicyRecord>(
+      this.#source,
+      `${SELECT} WHERE (${condition}) AND ($1::uuid IS NULL OR p.id > $1) ORDER BY p.id LIMIT $2`,
+      [after, limit, nodeId],
+    );
+  }
+
+  versions(id: string): Promise<PolicyVersion[]> {
+    return queryRows<PolicyVersion>(
+      this.#source,
+      `SELECT version, document, created_by AS "createdBy", created_at AS "createdAt" FROM policy_version
+       WHERE policy_id = $1 ORDER BY version DESC`,
+      [id],
+    );
+  }
+
+  delete(id: string, expectedVersion?: number): Promise<PolicyRecord | null> {
+    return this.#source.transaction(async (manager) => {
+      const policy = await selectOne(manager, 'p.id = $1', [id], 'FOR UPDATE OF p');
+      if (policy === null) return null;
+      checkVersion(policy.name, policy.version, expectedVersion);
+      await manager.query('DELETE FROM policy WHERE id = $1', [id]);
+      await writeEvent(manager, 'policy.changed', describe(policy), { nodeId: policy.nodeId });
+      return policy;
+    });
+  }
+}
+
+/** Waits for whoever changes the policy of this name, whether or not it exists yet. */
+async function lockPolicy(
+  manager: EntityManager,
+  nodeId: string | null,
+  name: string,
+): Promise<PolicyRecord | null> {
+  await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [
+    `policy/${nodeId ?? ''}/${name}`,
+  ]);
+  return selectOne(
+    manager,
+    'p.node_id IS NOT DISTINCT FROM $1 AND p.name = $2',
+    [nodeId, name],
+    'FOR UPDATE OF p',
+  );
+}
+
+function checkVersion(name: string, version: number, expected: number | undefined): void {
+  if (expected === undefined || expected === version) return;
+  const there = version === 0 ? 'there is none of that name' : `it is at version ${version}`;
+  const seen = expected === 0 ? 'that there is none' : `version ${expected}`;
+  throw new PolicyError(
+    'policy-changed',
+    `the policy "${name}" was changed meanwhile: ${there}, expected ${seen}`,
+  );
+}
+
+function describe({ name, nodePath }: PolicyRecord): string {
+  return `${nodePath ?? 'installation'}: ${name}`;
+}
+
+const SELECT = `
+  SELECT p.id, p.node_id AS "nodeId", n.path AS "nodePath", p.name, p.version, p.document,
+    p.created_by AS "createdBy", p.created_at AS "createdAt", p.updated_at AS "updatedAt"
+  FROM policy p LEFT JOIN node n ON n.id = p.node_id`;
+
+async function selectOne(
+  runner: DataSource | EntityManager,
+  condition: string,
+  parameters: unknown[],
+  lock = '',
+): Promise<PolicyRecord | null> {
+  const rows = await queryRows<PolicyRecord>(runner, `${SELECT} WHERE ${condition} ${lock}`, parameters);
+  return rows[0] ?? null;
+}

@@ -1,0 +1,168 @@
+import { canonicalJson, type Evaluation } from '@sluice/domain/policy';
+import type { DataSource, EntityManager } from 'typeorm';
+import { VERDICT_CHANNEL } from '../ports/verdict-signals.ts';
+import {
+  type FullVerdict,
+  type VerdictInputs,
+  type VerdictScope,
+  VerdictStore,
+} from '../ports/verdict-store.ts';
+import { insertJobs } from './job-writer.ts';
+import { writeEvent } from './outbox-writer.ts';
+import { queryRows } from './sql.ts';
+import { selectVerdictInputs } from './verdict-inputs.ts';
+
+export class PostgresVerdictStore extends VerdictStore {
+  readonly #source: DataSource;
+
+  constructor(source: DataSource) {
+    super();
+    this.#source = source;
+  }
+
+  evaluate(
+    manifestId: string,
+    judge: (inputs: VerdictInputs) => Evaluation,
+  ): Promise<{ verdict: FullVerdict; changed: boolean } | null> {
+    return this.#source.transaction(async (manager) => {
+      // First the lock, then, in a statement of its own and so with a later view, everything that decides.
+      const locked = await queryRows<object>(
+        manager,
+        'SELECT id FROM verdict WHERE manifest_id = $1 FOR UPDATE',
+        [manifestId],
+      );
+      if (locked.length === 0) return null;
+      const found = await selectVerdictInputs(manager, manifestId);
+      if (found === null) return null;
+      const { stored, inputs } = found;
+      const evaluation = judge(inputs);
+      if (isSame(stored, evaluation)) return { verdict: stored, changed: false };
+      const evaluatedAt = await save(manager, manifestId, evaluation);
+      const { state, summary, results, inputsHash } = evaluation;
+      const changed = stored.state !== state || stored.summary !== summary;
+      if (changed) await announce(manager, inputs, evaluation);
+      return { verdict: { id: stored.id, state, summary, results, inputsHash, evaluatedAt }, changed };
+    });
+  }
+
+  read(manifestId: string): Promise<{ stored: FullVerdict; inputs: VerdictInputs } | null> {
+    return selectVerdictInputs(this.#source, manifestId);
+  }
+
+  async list(scope: VerdictScope, after: string | null, limit: number): Promise<string[]> {
+    const subject =
+      scope.kind === 'node' ? scope.nodeId : scope.kind === 'signed' ? scope.repositoryId : null;
+    return ids(
+      this.#source,
+      `SELECT m.id FROM manifest m WHERE ($1::uuid IS NULL OR m.id > $1) AND ${SCOPES[scope.kind]}
+       ORDER BY m.id LIMIT $2`,
+      [after, limit, subject],
+    );
+  }
+
+  withDigest(
+    digest: string,
+    repositoryId: string | null,
+    { waiting = false }: { waiting?: boolean } = {},
+  ): Promise<string[]> {
+    return ids(
+      this.#source,
+      `SELECT m.id FROM manifest m JOIN verdict v ON v.manifest_id = m.id
+       WHERE m.digest = $1 AND ($2::uuid IS NULL OR m.repository_id = $2)
+         AND (NOT $3 OR v.results @> '[{"outcome": "pending"}]')`,
+      [digest, repositoryId, waiting],
+    );
+  }
+
+  parents(manifestIds: readonly string[]): Promise<string[]> {
+    return ids(
+      this.#source,
+      'SELECT DISTINCT parent_id AS id FROM manifest_child WHERE child_id = ANY ($1)',
+      [manifestIds],
+    );
+  }
+
+  descendants(manifestIds: readonly string[]): Promise<string[]> {
+    return ids(
+      this.#source,
+      `WITH RECURSIVE descendant (id) AS (
+         SELECT child_id FROM manifest_child WHERE parent_id = ANY ($1) AND child_id IS NOT NULL
+         UNION
+         SELECT c.child_id FROM manifest_child c JOIN descendant d ON c.parent_id = d.id WHERE c.child_id IS NOT NULL
+       )
+       SELECT id FROM descendant`,
+      [manifestIds],
+    );
+  }
+
+  async noteAdvisoriesLoaded(): Promise<void> {
+    await this.#source.query(
+      `INSERT INTO installation_fact (name) VALUES ('advisories-loaded') ON CONFLICT DO NOTHING`,
+    );
+  }
+}
+
+/** Conditions on `manifest m`; `$3` is the node or repository. */
+const SCOPES: Readonly<Record<VerdictScope['kind'], string>> = {
+  installation: '$3::uuid IS NULL',
+  node: `EXISTS (SELECT FROM repository r JOIN node n ON n.id = r.project_id
+    WHERE r.id = m.repository_id AND n.lineage @> ARRAY[$3::uuid])`,
+  signed: `m.repository_id = $3::uuid AND EXISTS (SELECT FROM verdict v
+    WHERE v.manifest_id = m.id AND v.results @> '[{"kind": "signature", "outcome": "pass"}]')`,
+  'no-data': `$3::uuid IS NULL AND m.digest IN (SELECT digest FROM evidence
+    WHERE kind = 'scan' AND payload ->> 'state' = 'no-data')`,
+};
+
+async function ids(source: DataSource, sql: string, parameters: unknown[]): Promise<string[]> {
+  return (await queryRows<{ id: string }>(source, sql, parameters)).map(({ id }) => id);
+}
+
+function isSame(stored: FullVerdict, evaluation: Evaluation): boolean {
+  return (
+    stored.inputsHash === evaluation.inputsHash &&
+    stored.state === evaluation.state &&
+    stored.summary === evaluation.summary &&
+    canonicalJson(stored.results) === canonicalJson(evaluation.results)
+  );
+}
+
+async function save(manager: EntityManager, manifestId: string, evaluation: Evaluation): Promise<Date> {
+  const [row] = await queryRows<{ evaluated_at: Date }>(
+    manager,
+    `UPDATE verdict SET state = $2, summary = $3, results = $4, inputs_hash = $5, evaluated_at = now()
+     WHERE manifest_id = $1 RETURNING evaluated_at`,
+    [
+      manifestId,
+      evaluation.state,
+      evaluation.summary,
+      JSON.stringify(evaluation.results),
+      evaluation.inputsHash,
+    ],
+  );
+  return row?.evaluated_at ?? new Date();
+}
+
+/** Tells waiting pulls, the world, and the indexes whose verdict this one is part of. */
+async function announce(
+  manager: EntityManager,
+  { manifestId, repositoryId, context }: VerdictInputs,
+  { state }: Evaluation,
+): Promise<void> {
+  const { repository, digest } = context.artifact;
+  await manager.query('SELECT pg_notify($1, $2)', [VERDICT_CHANNEL, manifestId]);
+  await writeEvent(manager, 'verdict.changed', `${repository}@${digest}`, {
+    manifestId,
+    repositoryId,
+    digest,
+    state,
+  });
+  const parents = await queryRows<{ id: string }>(
+    manager,
+    'SELECT DISTINCT parent_id AS id FROM manifest_child WHERE child_id = $1',
+    [manifestId],
+  );
+  await insertJobs(
+    manager,
+    parents.map(({ id }) => ({ kind: 'verdict.evaluate', key: id, payload: { manifestId: id } })),
+  );
+}
