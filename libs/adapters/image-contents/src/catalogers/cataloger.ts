@@ -1,0 +1,32 @@
+import type { CatalogedPackage, PackageFormat } from '@sluice/domain/sbom';
+
+/** What a package file says. */
+export interface Catalog {
+  readonly packages: readonly CatalogedPackage[];
+  /** What could not be read, one sentence; null when all was. */
+  readonly problem: string | null;
+}
+
+/** Reads one kind of package file. Pure and total: malformed content is a problem, never an exception. */
+export interface FileCataloger {
+  readonly format: PackageFormat;
+  /** Larger files are not read, which is a problem of the file. */
+  readonly maxBytes: number;
+  /** @param path below the root of the image, without a leading slash */
+  matches(path: string): boolean;
+  /** Null when the file turns out to be none of its kind. */
+  catalog(content: Buffer, path: string): Catalog | null;
+}
+
+const MIB = 2 ** 20;
+export const DATABASE_MAX_BYTES = 128 * MIB;
+export const MANIFEST_MAX_BYTES = 4 * MIB;
+
+/** Text of an image for people and for the database: no NUL, no lone surrogates, no control characters. */
+export function cleanText(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text
+    .toWellFormed()
+    .replace(/[\u0000-\u001f\u007f]/g, ' ')
+    .trim();
+}
