@@ -1,1 +1,3 @@
-export {};
+export { EXIT, type ExitCode } from './exit-codes.ts';
+export type { Terminal } from './io/terminal.ts';
+export { run } from './run.ts';

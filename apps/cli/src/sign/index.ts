@@ -5,4 +5,5 @@ export {
   type SignedImage,
   type WrittenSignature,
   signImage,
+  signWithKey,
 } from './sign-image.ts';

@@ -57,6 +57,14 @@ export interface SigningTarget {
  * something else or is full
  */
 export async function signImage(options: SignImageOptions): Promise<SignedImage> {
+  return signWithKey(await openKeyFile(options.keyFile, options.password), options);
+}
+
+/** As {@link signImage}, with a key that is open already. */
+export async function signWithKey(
+  key: SigningKey,
+  options: Omit<SignImageOptions, 'keyFile' | 'password'>,
+): Promise<SignedImage> {
   const { reference, client, signal } = options;
   if (reference.registry !== client.registry) {
     throw new RegistryClientError(
@@ -64,7 +72,6 @@ export async function signImage(options: SignImageOptions): Promise<SignedImage>
       `the image lies in ${reference.registry}, the client is one of ${client.registry}`,
     );
   }
-  const key = await openKeyFile(options.keyFile, options.password);
   const named = reference.digest ?? reference.tag ?? 'latest';
   const manifest = await client.getManifest(reference.repository, named, { signal });
   const target: SigningTarget = {

@@ -1,0 +1,126 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Bind } from '../context.ts';
+import { parseDuration } from '../io/duration.ts';
+import { examples } from './examples.ts';
+
+const ROLES = ['guest', 'reporter', 'developer', 'maintainer', 'owner'];
+
+/** Commands about projects and who may do what in them. */
+export function defineAccess(program: Command, bind: Bind): void {
+  const project = program.command('project').description('Manage projects.');
+
+  project
+    .command('create')
+    .summary('create a project')
+    .description('Creates a project, and the groups that are missing on the way.')
+    .argument('<path>', 'path, e.g. team/app')
+    .addOption(
+      new Option('--visibility <visibility>', 'who may pull without a grant')
+        .choices(['private', 'internal', 'public'])
+        .default('private'),
+    )
+    .addHelpText(
+      'after',
+      examples('sluice project create team/app', 'sluice project create team/base --visibility internal'),
+    )
+    .action(bind(() => import('../commands/project.ts').then((module) => module.createProject)));
+
+  project
+    .command('list')
+    .description('List the projects that you may see.')
+    .option('--under <path>', 'only below this group')
+    .addHelpText('after', examples('sluice project list', 'sluice project list --under team'))
+    .action(bind(() => import('../commands/project.ts').then((module) => module.listProjects)));
+
+  project
+    .command('show')
+    .description('Show a project and its repositories.')
+    .argument('<path>', 'path, e.g. team/app')
+    .addHelpText('after', examples('sluice project show team/app'))
+    .action(bind(() => import('../commands/project.ts').then((module) => module.showProject)));
+
+  project
+    .command('delete')
+    .description('Delete an empty project.')
+    .argument('<path>', 'path, e.g. team/app')
+    .addHelpText('after', examples('sluice project delete team/app'))
+    .action(bind(() => import('../commands/project.ts').then((module) => module.deleteProject)));
+
+  const robot = program.command('robot').description('Manage robots, the accounts of machines.');
+
+  robot
+    .command('create')
+    .summary('create a robot and print its secret, once')
+    .description(
+      'Creates a robot of a project or group. Its secret is printed once and cannot be shown again.',
+    )
+    .argument('<node>', 'path of the project or group')
+    .argument('<name>', 'name of the robot')
+    .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).default('reporter'))
+    .addOption(new Option('--expires-in <time>', 'when it ends, e.g. 90d').argParser(time))
+    .addHelpText(
+      'after',
+      examples(
+        'sluice robot create team/app deploy --role reporter --expires-in 90d',
+        'sluice robot create team/app ci --role developer -o json',
+      ),
+    )
+    .action(bind(() => import('../commands/robot.ts').then((module) => module.createRobot)));
+
+  robot
+    .command('list')
+    .description('List the robots of a project or group.')
+    .argument('<node>', 'path of the project or group')
+    .addHelpText('after', examples('sluice robot list team/app'))
+    .action(bind(() => import('../commands/robot.ts').then((module) => module.listRobots)));
+
+  robot
+    .command('delete')
+    .description('Delete a robot. Its secrets and tokens end at once.')
+    .argument('<node>', 'path of the project or group')
+    .argument('<name>', 'name of the robot, or its id (rob_…)')
+    .addHelpText('after', examples('sluice robot delete team/app deploy'))
+    .action(bind(() => import('../commands/robot.ts').then((module) => module.deleteRobot)));
+
+  const grant = program.command('grant').description('Manage who has which role.');
+
+  grant
+    .command('add')
+    .summary('give a principal a role on a project or group')
+    .description('Gives a principal a role on a project or group, and on everything below it.')
+    .argument('<node>', 'path of the project or group')
+    .argument('<principal>', 'user or robot name')
+    .addArgument(program.createArgument('<role>', 'role').choices(ROLES))
+    .addOption(new Option('--expires-in <time>', 'when it ends, e.g. 30d').argParser(time))
+    .addHelpText(
+      'after',
+      examples(
+        'sluice grant add team/app anna developer',
+        'sluice grant add team bob reporter --expires-in 30d',
+      ),
+    )
+    .action(bind(() => import('../commands/grant.ts').then((module) => module.addGrant)));
+
+  grant
+    .command('list')
+    .description('List who has which role on a project or group, inherited ones too.')
+    .argument('<node>', 'path of the project or group')
+    .addHelpText('after', examples('sluice grant list team/app'))
+    .action(bind(() => import('../commands/grant.ts').then((module) => module.listGrants)));
+
+  grant
+    .command('remove')
+    .description('Take a role from a principal.')
+    .argument('<node>', 'path of the project or group')
+    .argument('<principal>', 'user or robot name')
+    .addHelpText('after', examples('sluice grant remove team/app anna'))
+    .action(bind(() => import('../commands/grant.ts').then((module) => module.removeGrant)));
+}
+
+function time(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds === undefined || seconds === 0) {
+    throw new InvalidArgumentError('Expected a time such as 12h or 90d.');
+  }
+  return seconds;
+}
