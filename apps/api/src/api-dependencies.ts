@@ -1,6 +1,14 @@
 import type { Catalog } from '@sluice/catalog';
-import type { AccessControl, Authentication } from '@sluice/identity';
-import type { Projects } from '@sluice/projects';
+import type {
+  AccessControl,
+  AccessTokens,
+  Authentication,
+  CiBindings,
+  Robots,
+  TokenExchange,
+  Users,
+} from '@sluice/identity';
+import type { Members, Projects } from '@sluice/projects';
 import type { Locator } from './access/locators.ts';
 import type { ResourceKind } from './http/ids.ts';
 
@@ -8,10 +16,19 @@ import type { ResourceKind } from './http/ids.ts';
 export interface ApiDependencies {
   readonly authentication: Authentication;
   readonly accessControl: AccessControl;
-  readonly projects: Projects;
+  readonly accessTokens: AccessTokens;
   readonly catalog: Catalog;
+  readonly ciBindings: CiBindings;
+  readonly members: Members;
+  readonly projects: Projects;
   /** Where clients reach this installation, e.g. `https://sluice.example.com`; verdicts name it. */
   readonly publicUrl: string;
-  /** Where resources lie whose ids stand in paths, for `@Permission(…, param(…))`. Nodes are known already. */
+  readonly robots: Robots;
+  readonly tokenExchange: TokenExchange;
+  readonly users: Users;
+  /**
+   * Where resources lie whose ids stand in paths, for `@Permission(…, param(…))`. Those of this package's own
+   * resources are known already.
+   */
   readonly locators: Partial<Record<ResourceKind, Locator>>;
 }

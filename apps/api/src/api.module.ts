@@ -1,22 +1,39 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { Catalog } from '@sluice/catalog';
-import { AccessControl, Authentication } from '@sluice/identity';
-import { Projects } from '@sluice/projects';
+import {
+  AccessControl,
+  AccessTokens,
+  Authentication,
+  CiBindings,
+  Robots,
+  TokenExchange,
+  Users,
+} from '@sluice/identity';
+import { Members, Projects } from '@sluice/projects';
 import { AccessGuard } from './access/access.guard.ts';
 import { Authorizer } from './access/authorizer.ts';
-import { Locators } from './access/locators.ts';
+import { type Location, Locators } from './access/locators.ts';
 import type { ApiDependencies } from './api-dependencies.ts';
-import { EtagInterceptor } from './http/etag.interceptor.ts';
 import { ArtifactsController } from './content/artifacts.controller.ts';
 import { FindingsController } from './content/findings.controller.ts';
 import { contentLocators } from './content/locators.ts';
 import { RepositoriesController } from './content/repositories.controller.ts';
 import { ResolveController } from './content/resolve.controller.ts';
 import { VerdictsController } from './content/verdicts.controller.ts';
+import { EtagInterceptor } from './http/etag.interceptor.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { PublicUrl } from './http/public-url.ts';
 import { createValidationPipe } from './http/validation.ts';
+import { AccessController } from './identity/access.controller.ts';
+import { CiBindingsController } from './identity/ci-bindings.controller.ts';
+import { MeController } from './identity/me.controller.ts';
+import { RobotsController } from './identity/robots.controller.ts';
+import { TokenExchangeController } from './identity/token-exchange.controller.ts';
+import { TokensController } from './identity/tokens.controller.ts';
+import { UsersController } from './identity/users.controller.ts';
+import { GrantsController } from './projects/grants.controller.ts';
+import { GroupsController } from './projects/groups.controller.ts';
 import { ProjectsController } from './projects/projects.controller.ts';
 
 /**
@@ -30,7 +47,7 @@ import { ProjectsController } from './projects/projects.controller.ts';
  *    `{ schema }` or `new IdPipe(kind)`, one call of a feature, and a view as result. `projects.controller.ts` is the
  *    model; lists go through `page()` and `linkNext()`.
  * 3. A kind of id that stands in a path of a protected route gets a locator (`ApiDependencies.locators`).
- * 4. The feature goes into `ApiDependencies` and into `providers` below, the controller into `controllers`.
+ * 4. The feature goes into `ApiDependencies` and into `providers` below, the controller into `CONTROLLERS`.
  * 5. New error codes get a row in the table of `http/problem.ts`.
  */
 @Module({})
@@ -40,12 +57,15 @@ export class ApiModule {
     const providers: Provider[] = [
       { provide: Authentication, useValue: dependencies.authentication },
       { provide: AccessControl, useValue: dependencies.accessControl },
-      { provide: Authorizer, useValue: authorizer },
-      {
-        provide: Locators,
-        useValue: new Locators({ ...contentLocators(dependencies.catalog), ...dependencies.locators }),
-      },
+      { provide: AccessTokens, useValue: dependencies.accessTokens },
+      { provide: CiBindings, useValue: dependencies.ciBindings },
+      { provide: Members, useValue: dependencies.members },
       { provide: Projects, useValue: dependencies.projects },
+      { provide: Robots, useValue: dependencies.robots },
+      { provide: TokenExchange, useValue: dependencies.tokenExchange },
+      { provide: Users, useValue: dependencies.users },
+      { provide: Authorizer, useValue: authorizer },
+      { provide: Locators, useValue: createLocators(dependencies) },
       { provide: Catalog, useValue: dependencies.catalog },
       { provide: PublicUrl, useValue: new PublicUrl(dependencies.publicUrl) },
       { provide: APP_FILTER, useClass: ProblemFilter },
@@ -53,17 +73,36 @@ export class ApiModule {
       { provide: APP_PIPE, useFactory: createValidationPipe },
       { provide: APP_INTERCEPTOR, useClass: EtagInterceptor },
     ];
-    return {
-      module: ApiModule,
-      providers,
-      controllers: [
-        ProjectsController,
-        RepositoriesController,
-        ArtifactsController,
-        FindingsController,
-        ResolveController,
-        VerdictsController,
-      ],
-    };
+    return { module: ApiModule, providers, controllers: CONTROLLERS };
   }
+}
+
+const CONTROLLERS = [
+  AccessController,
+  ArtifactsController,
+  CiBindingsController,
+  FindingsController,
+  GrantsController,
+  GroupsController,
+  MeController,
+  ProjectsController,
+  RepositoriesController,
+  ResolveController,
+  RobotsController,
+  TokenExchangeController,
+  TokensController,
+  UsersController,
+  VerdictsController,
+];
+
+function createLocators({ catalog, ciBindings, locators, members, robots }: ApiDependencies): Locators {
+  const at = (nodeId: string | null | undefined): Location | null =>
+    nodeId == null ? null : { target: { id: nodeId }, repository: null };
+  return new Locators({
+    binding: async (id) => at((await ciBindings.get(id))?.nodeId),
+    grant: async (id) => at((await members.get(id))?.nodeId),
+    robot: async (id) => at((await robots.get(id))?.nodeId),
+    ...contentLocators(catalog),
+    ...locators,
+  });
 }

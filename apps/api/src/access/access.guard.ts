@@ -7,7 +7,7 @@ import { Authentication } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
 import { decodeId, notFound } from '../http/ids.ts';
 import { ApiError } from '../http/problem.ts';
-import { Authorizer, unauthenticated } from './authorizer.ts';
+import { Authorizer, nodeTarget, unauthenticated } from './authorizer.ts';
 import { Locators } from './locators.ts';
 import { PERMISSION, type PermissionRule, type PermissionTarget } from './permission.ts';
 import { setRequestAccess } from './request-context.ts';
@@ -39,7 +39,7 @@ export class AccessGuard implements CanActivate {
     const rule = this.#reflector.get<PermissionRule | undefined>(PERMISSION, context.getHandler());
     if (rule === undefined) throw new Error(`${context.getHandler().name} declares no permission`);
     const caller = await this.#authentication.authenticateFresh(request.headers.authorization, request.ip);
-    if (rule.kind !== 'anyone' && caller.principal.kind === 'anonymous' && rule.kind === 'signed-in') {
+    if (rule.kind === 'signed-in' && caller.principal.kind === 'anonymous') {
       throw unauthenticated();
     }
     const access = rule.kind === 'action' ? await this.#authorize(caller, rule, request) : null;
@@ -54,7 +54,7 @@ export class AccessGuard implements CanActivate {
     if (target.in === 'installation') return this.#authorizer.require(caller, rule.action, null);
     if (target.in === 'query') {
       const value = queryText(request, target);
-      const place = target.as === 'repository' ? { repository: value } : { path: value };
+      const place = target.as === 'repository' ? { repository: value } : nodeTarget(value);
       const repository = target.as === 'repository' ? value : null;
       return this.#authorizer.require(caller, rule.action, place, repository, target.as);
     }
@@ -70,7 +70,7 @@ export class AccessGuard implements CanActivate {
 function queryText(request: ApiRequest, target: PermissionTarget & { in: 'query' }): string {
   const value = request.query[target.name];
   if (typeof value === 'string' && value !== '' && value.length <= 255) return value;
-  const message = `expected the ${target.as === 'repository' ? 'name of a repository' : 'path of a group or project'}, once`;
+  const message = `expected the ${target.as === 'repository' ? 'name of a repository' : 'path or id of a group or project'}, once`;
   throw new ApiError('validation-failed', `${target.name}: ${message}`, [
     { pointer: `/${target.name}`, message },
   ]);

@@ -7,6 +7,7 @@ import {
   type NodeContext,
 } from '@sluice/domain/access';
 import type { AccessControl } from '@sluice/identity';
+import { decodeId } from '../http/ids.ts';
 import { ApiError } from '../http/problem.ts';
 
 export interface Authorized {
@@ -62,4 +63,10 @@ export function unauthenticated(): ApiError {
     'unauthenticated',
     'sign in: Basic with a user and password or token, or a Bearer token',
   );
+}
+
+/** What a client means by a group or project: an id (`prj_…`, `grp_…`) or a path. */
+export function nodeTarget(text: string): NodeTarget {
+  const id = decodeId('project', text) ?? decodeId('group', text);
+  return id === null ? { path: text } : { id };
 }

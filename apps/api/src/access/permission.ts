@@ -7,7 +7,7 @@ export type PermissionTarget =
   | { readonly in: 'param'; readonly name: string; readonly kind: ResourceKind }
   /** A repository name in the query. */
   | { readonly in: 'query'; readonly name: string; readonly as: 'repository' }
-  /** Path of a group or project in the query. */
+  /** Path or id of a group or project in the query. */
   | { readonly in: 'query'; readonly name: string; readonly as: 'node' }
   | { readonly in: 'installation' };
 
@@ -45,6 +45,6 @@ export function repositoryQuery(name = 'repository'): PermissionTarget {
   return { in: 'query', name, as: 'repository' };
 }
 
-export function nodeQuery(name = 'path'): PermissionTarget {
+export function nodeQuery(name = 'node'): PermissionTarget {
   return { in: 'query', name, as: 'node' };
 }

@@ -38,8 +38,8 @@ export const CurrentNode = createParamDecorator((_: unknown, context: ExecutionC
 /** `@CurrentRole() role: Role`: the caller's role on the node; administrators act as owners. */
 export const CurrentRole = createParamDecorator((_: unknown, context: ExecutionContext): Role => {
   const { caller, decision } = requestAccess(context);
-  if (isAdministrator(caller)) return 'owner';
-  return decision?.role ?? 'guest';
+  if (decision === null) throw new Error('the permission of this route names no node');
+  return roleOf(caller, decision);
 });
 
 /** `@CurrentActor() actor: AuditActor`: the caller in the words of the audit log. */
@@ -60,4 +60,9 @@ export function callerName(caller: Caller): string {
 
 export function isAdministrator(caller: Caller): boolean {
   return caller.principal.kind === 'user' && caller.principal.isAdmin;
+}
+
+/** The role that a caller acts with on the node of a decision; administrators act as owners. */
+export function roleOf(caller: Caller, decision: AccessDecision): Role {
+  return isAdministrator(caller) ? 'owner' : (decision.role ?? 'guest');
 }

@@ -1,19 +1,19 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
-import type { AuditActor, NodeReader } from '@sluice/database';
+import type { AuditActor } from '@sluice/database';
 import { type Caller, parseNodePath } from '@sluice/domain/access';
 import { Projects } from '@sluice/projects';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { Authorizer } from '../access/authorizer.ts';
 import { Permission, param } from '../access/permission.ts';
-import { CurrentActor, CurrentCaller, isAdministrator } from '../access/request-context.ts';
+import { CurrentActor, CurrentCaller } from '../access/request-context.ts';
 import { requireMatch } from '../http/etag.interceptor.ts';
 import { IdPipe, notFound } from '../http/ids.ts';
-import { linkNext, type Page, page } from '../http/paging.ts';
+import type { Page } from '../http/paging.ts';
+import { listNodes, requireCreation } from './node-requests.ts';
 import {
   createNodeBody,
   listNodesQuery,
-  nodeCursor,
   type NodeView,
   presentNode,
   updateNodeBody,
@@ -35,8 +35,7 @@ export class ProjectsController {
     @CurrentActor() actor: AuditActor,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<NodeView> {
-    const path = parseNodePath(body.path);
-    await requireCreation(this.authorizer, caller, path);
+    await requireCreation(this.authorizer, caller, parseNodePath(body.path));
     const view = presentNode(await this.projects.createProject(actor, body));
     void reply.header('location', `/api/v1/projects/${view.id}`);
     return view;
@@ -87,44 +86,4 @@ export class ProjectsController {
     if (node?.kind !== 'project') throw notFound('project');
     return presentNode(node);
   }
-}
-
-/** A new node needs rights on the deepest group that exists above it; at the top only administrators create. */
-export async function requireCreation(authorizer: Authorizer, caller: Caller, path: string): Promise<void> {
-  if (isAdministrator(caller) && (await authorizer.allows(caller, 'admin.nodes', null))) return;
-  await authorizer.require(caller, 'node.create', { nearest: path });
-}
-
-export async function listNodes(
-  projects: Projects,
-  kind: 'group' | 'project',
-  query: z.output<typeof listNodesQuery>,
-  caller: Caller,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<Page<NodeView>> {
-  const { under, path } = query;
-  const result = await page(query, {
-    fetch: (after, limit) =>
-      projects.list({
-        kind,
-        reader: readerOf(caller),
-        after,
-        limit,
-        ...(under === undefined ? {} : { under }),
-        ...(path === undefined ? {} : { path }),
-      }),
-    keyOf: (node) => node.path,
-    cursor: nodeCursor,
-    present: presentNode,
-  });
-  linkNext(request, reply, result.page.next);
-  return result;
-}
-
-export function readerOf(caller: Caller): NodeReader {
-  const { principal } = caller;
-  if (isAdministrator(caller)) return { kind: 'all' };
-  if (principal.kind === 'anonymous') return { kind: 'principal', id: null, internal: false };
-  return { kind: 'principal', id: principal.id, internal: principal.kind !== 'workload' };
 }

@@ -10,20 +10,14 @@ import {
   PostgresNotifications,
   PostgresPrincipalStore,
   PostgresSecretStore,
+  PostgresSeenTokens,
   PostgresVerdictSignals,
 } from '@sluice/database/postgres';
 import { Catalog } from '@sluice/catalog';
 import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
-import {
-  AccessControl,
-  Authentication,
-  KeyFile,
-  LoginThrottle,
-  Passwords,
-  RegistryTokens,
-  SecretHasher,
-} from '@sluice/identity';
-import { Projects } from '@sluice/projects';
+import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
+import { createIdentity, type Identity, KeyFile, Passwords } from '@sluice/identity';
+import { Members, Projects } from '@sluice/projects';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApi } from '../create-api.ts';
 
@@ -35,55 +29,59 @@ export class RecordingAuditLog extends AuditLog {
   }
 }
 
+export const TEST_URL = 'http://sluice.test';
+
 export interface TestApi extends AsyncDisposable {
   readonly app: NestFastifyApplication;
   readonly database: TestDatabase;
   readonly audit: RecordingAuditLog;
+  readonly identity: Identity;
 }
 
 /** The API with its real features on a database of its own; the audit log is kept in memory. */
-export async function createTestApi(): Promise<TestApi> {
+export async function createTestApi(options: { gitlabIssuers?: readonly string[] } = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const directory = await mkdtemp(join(tmpdir(), 'sluice-api-'));
   const audit = new RecordingAuditLog();
   const principals = new PostgresPrincipalStore(database.source);
   const nodes = new PostgresNodeStore(database.source);
-  const secrets = new PostgresSecretStore(database.source);
-  new PostgresGrantStore(database.source);
-  new PostgresCiBindingStore(database.source);
-  const passwords = new Passwords();
-  const hasher = new SecretHasher();
-  const keys = await KeyFile.open(join(directory, 'token-keys.json'));
-  const tokens = new RegistryTokens(keys, { issuer: 'http://sluice.test', service: 'sluice.test' });
-  const authentication = new Authentication({
-    principals,
-    secrets,
-    hasher,
-    passwords,
-    throttle: new LoginThrottle(),
-    tokens,
-    workloads: null,
-  });
+  const grants = new PostgresGrantStore(database.source);
+  const gitlabIssuers = options.gitlabIssuers ?? [];
+  const identity = createIdentity(
+    {
+      principals,
+      nodes,
+      grants,
+      secrets: new PostgresSecretStore(database.source),
+      ciBindings: new PostgresCiBindingStore(database.source),
+      seenTokens: new PostgresSeenTokens(database.source),
+      audit,
+      tokenKeys: await KeyFile.open(join(directory, 'token-keys.json')),
+      issuerKeys: new JwksIssuerKeys(gitlabIssuers.map((issuer) => ({ issuer }))),
+    },
+    { publicUrl: TEST_URL, service: 'sluice.test', gitlabIssuers },
+  );
   await principals.create({
     kind: 'user',
     name: 'admin',
     isAdmin: true,
-    passwordHash: await passwords.hash('admin-password'),
+    passwordHash: await new Passwords().hash('admin-password'),
   });
   const notifications = new PostgresNotifications({ url: database.url });
   const signals = await PostgresVerdictSignals.open(notifications);
   const app = await createApi({
-    authentication,
-    accessControl: new AccessControl(nodes, principals),
+    ...identity,
+    members: new Members(grants, audit),
     projects: new Projects(nodes, audit),
     catalog: new Catalog(new PostgresCatalogStore(database.source), signals),
-    publicUrl: 'http://sluice.test',
+    publicUrl: TEST_URL,
     locators: {},
   });
   return {
     app,
     database,
     audit,
+    identity,
     async [Symbol.asyncDispose]() {
       await app.close();
       await notifications.close();

@@ -14,6 +14,13 @@ export { type AccessDecision, type AccessQuestion, decide, type Subject } from '
 export { AccessError, type AccessErrorCode } from './errors.ts';
 export { describeSource, type Grant } from './grant.ts';
 export {
+  assertGrantable,
+  assertMachineRole,
+  assertMayHandle,
+  type Grantee,
+  MACHINE_ROLE_MAX,
+} from './granting.ts';
+export {
   checkNewPassword,
   CI_USER_NAME,
   FIRST_ADMIN_NAME,

@@ -26,8 +26,7 @@ export interface AuthenticationParts {
   readonly passwords: Passwords;
   readonly throttle: LoginThrottle;
   readonly tokens: RegistryTokens;
-  /** Null when no GitLab is configured. */
-  readonly workloads: WorkloadIdentity | null;
+  readonly workloads: WorkloadIdentity;
 }
 
 /** Finds out who calls, from an Authorization header or from the fields of a form. */
@@ -89,11 +88,7 @@ export class Authentication {
   async login(userName: string, password: string, address: string): Promise<Caller> {
     if (password.length > CREDENTIAL_MAX) throw refused('the password is too long');
     if (looksLikeSecretToken(password)) return this.#bySecret(password);
-    if (userName === CI_USER_NAME) {
-      if (this.#parts.workloads === null)
-        throw refused('no GitLab is configured whose id_tokens are accepted');
-      return this.#parts.workloads.authenticate(password);
-    }
+    if (userName === CI_USER_NAME) return this.#parts.workloads.authenticate(password);
     return this.#byPassword(userName, password, address);
   }
 

@@ -6,7 +6,7 @@ import type {
   CiBindingStore,
   NewCiBinding,
 } from '@sluice/database';
-import { AccessError, lesserRole, type Role } from '@sluice/domain/access';
+import { AccessError, assertMachineRole, assertMayHandle, type Role } from '@sluice/domain/access';
 
 /** Which GitLab projects' CI jobs may act on which node. */
 export class CiBindings {
@@ -30,7 +30,7 @@ export class CiBindings {
    * Binds a GitLab project to a node.
    *
    * @param granterRole the greatest role of whoever binds on the node; `owner` for an administrator
-   * @throws AccessError binding-invalid, binding-taken, denied, node-unknown
+   * @throws AccessError binding-invalid, binding-taken, role-invalid, denied, node-unknown
    */
   async create(by: AuditActor, granterRole: Role, binding: NewCiBinding): Promise<CiBindingRecord> {
     if (!this.#issuers.includes(binding.issuer)) {
@@ -40,9 +40,8 @@ export class CiBindings {
         `issuer ${binding.issuer} is not trusted here: the configured ones are ${known}`,
       );
     }
-    if (lesserRole(granterRole, binding.role) !== binding.role) {
-      throw new AccessError('denied', `a ${granterRole} cannot bind CI jobs with the role ${binding.role}`);
-    }
+    assertMachineRole(binding.role);
+    assertMayHandle(granterRole, binding.role);
     const record = await this.#bindings.create(binding);
     await this.#audit.record({
       ...by,

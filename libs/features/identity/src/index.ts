@@ -2,6 +2,12 @@ export { AccessControl, type AccessAnswer, type RepositoryRights } from './acces
 export { AccessTokens, type NewAccessToken } from './access-tokens.ts';
 export { ANONYMOUS, Authentication, type AuthenticationParts } from './authentication.ts';
 export { CiBindings } from './ci-bindings.ts';
+export {
+  createIdentity,
+  type Identity,
+  type IdentityOptions,
+  type IdentityPorts,
+} from './create-identity.ts';
 export { KeyFile } from './key-file.ts';
 export { LoginThrottle, type ThrottleOptions } from './login-throttle.ts';
 export { Passwords } from './passwords.ts';

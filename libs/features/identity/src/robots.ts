@@ -10,8 +10,9 @@ import type {
 } from '@sluice/database';
 import {
   AccessError,
+  assertMachineRole,
+  assertMayHandle,
   formatAccessScope,
-  lesserRole,
   parseAccessScope,
   parseRobotShortName,
   robotName,
@@ -68,7 +69,7 @@ export class Robots {
    * Makes a robot with its role and its first secret.
    *
    * @param granterRole the greatest role of whoever makes it on the node; `owner` for an administrator
-   * @throws AccessError name-invalid, name-taken, denied, scope-invalid, expiry-invalid
+   * @throws AccessError name-invalid, name-taken, role-invalid, denied, scope-invalid, expiry-invalid
    */
   async create(
     by: AuditActor,
@@ -76,9 +77,8 @@ export class Robots {
     robot: NewRobot,
   ): Promise<{ robot: PrincipalRecord; secret: IssuedSecret }> {
     const name = robotName(robot.node.path, parseRobotShortName(robot.name));
-    if (lesserRole(granterRole, robot.role) !== robot.role) {
-      throw new AccessError('denied', `a ${granterRole} cannot make a robot with the role ${robot.role}`);
-    }
+    assertMachineRole(robot.role);
+    assertMayHandle(granterRole, robot.role);
     const scopes = parseScopes(robot.scopes ?? ['*']);
     if (robot.expiresAt !== null && robot.expiresAt <= this.#now()) {
       throw new AccessError(

@@ -125,7 +125,8 @@ export class WorkloadIdentity {
     }
     const known = this.#settings.issuers.find((each) => each === issuer);
     if (known === undefined) {
-      throw refused(`claim iss: expected ${this.#settings.issuers.join(' or ')}, given ${shown(issuer)}`);
+      const issuers = this.#settings.issuers.join(' or ') || 'none, because no GitLab is configured';
+      throw refused(`claim iss: expected ${issuers}, given ${shown(issuer)}`);
     }
     return { issuer: known, kid: typeof header.kid === 'string' ? header.kid : null, algorithm };
   }

@@ -1,9 +1,16 @@
 import type { AuditActor, AuditLog, GrantQuery, GrantRecord, GrantStore } from '@sluice/database';
-import { AccessError, lesserRole, type Role } from '@sluice/domain/access';
+import {
+  AccessError,
+  assertGrantable,
+  assertMayHandle,
+  type Grantee,
+  type NodeContext,
+  type Role,
+} from '@sluice/domain/access';
 
 export interface NewMember {
-  readonly nodeId: string;
-  readonly principalId: string;
+  readonly node: NodeContext;
+  readonly principal: Grantee & { readonly id: string };
   readonly role: Role;
   readonly expiresAt: Date | null;
 }
@@ -22,20 +29,22 @@ export class Members {
    * Gives a principal a role on a node, in place of the one it had there.
    *
    * @param granterRole the greatest role of whoever grants on that node; `owner` for an administrator
-   * @throws AccessError denied when the role is above the granter's, or takes from somebody who is;
-   *   principal-unknown, node-unknown, expiry-invalid
+   * @throws AccessError denied when the new or the old role is above the granter's; role-invalid when the principal
+   *   cannot have it there; expiry-invalid
    */
   async put(by: AuditActor, granterRole: Role, member: NewMember, now: Date): Promise<GrantRecord> {
-    assertMayHandle(granterRole, member.role);
-    if (member.expiresAt !== null && member.expiresAt.getTime() <= now.getTime()) {
+    const { node, principal, role, expiresAt } = member;
+    assertGrantable(granterRole, role, principal, node);
+    if (expiresAt !== null && expiresAt.getTime() <= now.getTime()) {
       throw new AccessError(
         'expiry-invalid',
         'the grant would have ended already: give a time in the future',
       );
     }
-    const grant = await this.#grants.put({ ...member, source: 'local' }, (before) => {
-      assertMayHandle(granterRole, before.role);
-    });
+    const grant = await this.#grants.put(
+      { nodeId: node.id, principalId: principal.id, role, source: 'local', expiresAt },
+      (before) => assertMayHandle(granterRole, before.role),
+    );
     await this.#audit.record({
       ...by,
       action: 'grant.put',
@@ -68,12 +77,6 @@ export class Members {
       detail: { principal: grant.principalName, role: grant.role, source: grant.source },
     });
   }
-}
-
-/** Nobody gives more than they have, nor takes from somebody who stands above them. */
-function assertMayHandle(granterRole: Role, role: Role): void {
-  if (lesserRole(granterRole, role) === role) return;
-  throw new AccessError('denied', `a ${granterRole} can neither give nor take the role ${role}`);
 }
 
 function unknown(): AccessError {
