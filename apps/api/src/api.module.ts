@@ -1,6 +1,7 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { Catalog } from '@sluice/catalog';
+import { AuditTrail, DenialList, JobLedger } from '@sluice/database';
 import {
   AccessControl,
   AccessTokens,
@@ -11,6 +12,7 @@ import {
   Users,
 } from '@sluice/identity';
 import { Members, Projects } from '@sluice/projects';
+import { TrustedKeys } from '@sluice/signing';
 import { AccessGuard } from './access/access.guard.ts';
 import { Authorizer } from './access/authorizer.ts';
 import { type Location, Locators } from './access/locators.ts';
@@ -32,9 +34,13 @@ import { RobotsController } from './identity/robots.controller.ts';
 import { TokenExchangeController } from './identity/token-exchange.controller.ts';
 import { TokensController } from './identity/tokens.controller.ts';
 import { UsersController } from './identity/users.controller.ts';
+import { JobsController } from './jobs/jobs.controller.ts';
 import { GrantsController } from './projects/grants.controller.ts';
 import { GroupsController } from './projects/groups.controller.ts';
 import { ProjectsController } from './projects/projects.controller.ts';
+import { AuditEventsController } from './records/audit-events.controller.ts';
+import { DenialsController } from './records/denials.controller.ts';
+import { TrustedKeysController } from './trust/trusted-keys.controller.ts';
 
 /**
  * The unified API.
@@ -67,6 +73,10 @@ export class ApiModule {
       { provide: Authorizer, useValue: authorizer },
       { provide: Locators, useValue: createLocators(dependencies) },
       { provide: Catalog, useValue: dependencies.catalog },
+      { provide: AuditTrail, useValue: dependencies.auditTrail },
+      { provide: DenialList, useValue: dependencies.denials },
+      { provide: JobLedger, useValue: dependencies.jobs },
+      { provide: TrustedKeys, useValue: dependencies.trustedKeys },
       { provide: PublicUrl, useValue: new PublicUrl(dependencies.publicUrl) },
       { provide: APP_FILTER, useClass: ProblemFilter },
       { provide: APP_GUARD, useClass: AccessGuard },
@@ -80,10 +90,13 @@ export class ApiModule {
 const CONTROLLERS = [
   AccessController,
   ArtifactsController,
+  AuditEventsController,
   CiBindingsController,
+  DenialsController,
   FindingsController,
   GrantsController,
   GroupsController,
+  JobsController,
   MeController,
   ProjectsController,
   RepositoriesController,
@@ -91,17 +104,20 @@ const CONTROLLERS = [
   RobotsController,
   TokenExchangeController,
   TokensController,
+  TrustedKeysController,
   UsersController,
   VerdictsController,
 ];
 
-function createLocators({ catalog, ciBindings, locators, members, robots }: ApiDependencies): Locators {
+function createLocators(dependencies: ApiDependencies): Locators {
   const at = (nodeId: string | null | undefined): Location | null =>
     nodeId == null ? null : { target: { id: nodeId }, repository: null };
+  const { catalog, ciBindings, locators, members, robots, trustedKeys } = dependencies;
   return new Locators({
     binding: async (id) => at((await ciBindings.get(id))?.nodeId),
     grant: async (id) => at((await members.get(id))?.nodeId),
     robot: async (id) => at((await robots.get(id))?.nodeId),
+    trustedKey: async (id) => at((await trustedKeys.get(id))?.nodeId),
     ...contentLocators(catalog),
     ...locators,
   });

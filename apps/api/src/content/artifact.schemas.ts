@@ -4,7 +4,7 @@ import { type RuleResult, SEVERITIES, type StoredVerdict, VERDICT_STATES } from 
 import { z } from 'zod';
 import { encodeId } from '../http/ids.ts';
 import { pageParameters } from '../http/paging.ts';
-import { commaList, queryBoolean, waitSeconds } from '../http/validation.ts';
+import { commaList, queryBoolean, searchWord, waitSeconds } from '../http/validation.ts';
 import { presentEvidencePayload } from './evidence.ts';
 
 const KINDS = ['image', 'index', 'signature', 'attestation', 'artifact'] as const;
@@ -12,12 +12,12 @@ const KINDS = ['image', 'index', 'signature', 'attestation', 'artifact'] as cons
 export const listRepositoriesQuery = z.strictObject({
   ...pageParameters,
   /** Id (prj_…) or path of a project. */
-  project: z.string().min(1).max(255).optional(),
+  project: searchWord().optional(),
 });
 
 export const listArtifactsQuery = z.strictObject({
   ...pageParameters,
-  repository: z.string().min(1).max(255).optional(),
+  repository: searchWord().optional(),
   kind: commaList(KINDS).optional(),
   verdict: commaList(VERDICT_STATES).optional(),
 });

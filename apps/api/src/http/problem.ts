@@ -2,6 +2,7 @@ import type { CatalogErrorCode } from '@sluice/catalog';
 import type { AccessErrorCode } from '@sluice/domain/access';
 import { SluiceError } from '@sluice/domain/access';
 import type { OciErrorCode } from '@sluice/domain/oci';
+import type { KeyErrorCode, TrustErrorCode } from '@sluice/domain/signature';
 
 /** An error of the API in the form of RFC 9457, with `code` for programs and `errors` for faults of single fields. */
 export interface Problem {
@@ -46,7 +47,10 @@ export class ApiError extends SluiceError<ApiErrorCode> {
  * What every error code means in HTTP: the only place that knows. A feature that raises codes of its own adds its
  * union here; the compiler then asks for each of them.
  */
-const PROBLEMS: Record<AccessErrorCode | ApiErrorCode | CatalogErrorCode | OciErrorCode, ProblemKind> = {
+const PROBLEMS: Record<
+  AccessErrorCode | ApiErrorCode | CatalogErrorCode | KeyErrorCode | OciErrorCode | TrustErrorCode,
+  ProblemKind
+> = {
   'validation-failed': { status: 400, title: 'The request is not valid' },
   unauthenticated: { status: 401, title: 'Credentials are needed' },
   'not-found': { status: 404, title: 'There is no such thing' },
@@ -81,6 +85,18 @@ const PROBLEMS: Record<AccessErrorCode | ApiErrorCode | CatalogErrorCode | OciEr
   'repository-unknown': { status: 404, title: 'There is no such repository' },
   'artifact-unknown': { status: 404, title: 'There is no such artifact' },
   'verdict-unknown': { status: 404, title: 'There is no such verdict' },
+
+  'trusted-key-name-invalid': { status: 400, title: 'The name is not valid' },
+  'trusted-key-name-taken': { status: 409, title: 'The name is taken' },
+  'trusted-key-exists': { status: 409, title: 'The key is trusted already' },
+  'trusted-key-limit': { status: 409, title: 'A limit is reached' },
+  'trusted-key-unknown': { status: 404, title: 'There is no such trusted key' },
+  KEY_INVALID: { status: 400, title: 'The key is not valid' },
+  KEY_IS_PRIVATE: { status: 400, title: 'This is a private key' },
+  KEY_UNSUPPORTED: { status: 400, title: 'The kind of key is not supported' },
+  KEY_FILE_INVALID: { status: 400, title: 'The key file is not valid' },
+  KEY_FILE_UNSUPPORTED: { status: 400, title: 'The kind of key file is not supported' },
+  KEY_FILE_PASSWORD: { status: 400, title: 'The password of the key file is wrong' },
 
   BLOB_UNKNOWN: { status: 404, title: 'There is no such blob' },
   BLOB_UPLOAD_INVALID: { status: 400, title: 'The upload is not valid' },

@@ -52,3 +52,12 @@ export function waitSeconds(maximum: number) {
   const error = `expected a number of seconds from 0 to ${maximum}`;
   return z.coerce.number({ error }).min(0, error).max(maximum, error).default(0);
 }
+
+/** A word to look for. No control characters: no name has them, and PostgreSQL cannot hold U+0000. */
+export function searchWord(maximum = 255) {
+  return z
+    .string()
+    .min(1, 'expected a word')
+    .max(maximum, `expected at most ${maximum} characters`)
+    .regex(/^[^\p{Cc}]*$/u, 'control characters are not allowed');
+}

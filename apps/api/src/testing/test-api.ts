@@ -3,14 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AuditEvent, AuditLog } from '@sluice/database';
 import {
+  PostgresAuditTrail,
   PostgresCatalogStore,
   PostgresCiBindingStore,
+  PostgresDenialList,
   PostgresGrantStore,
+  PostgresJobLedger,
   PostgresNodeStore,
   PostgresNotifications,
   PostgresPrincipalStore,
   PostgresSecretStore,
   PostgresSeenTokens,
+  PostgresTrustedKeyStore,
   PostgresVerdictSignals,
 } from '@sluice/database/postgres';
 import { Catalog } from '@sluice/catalog';
@@ -18,6 +22,7 @@ import { createTestDatabase, type TestDatabase } from '@sluice/database/testing'
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
 import { createIdentity, type Identity, KeyFile, Passwords } from '@sluice/identity';
 import { Members, Projects } from '@sluice/projects';
+import { TrustedKeys } from '@sluice/signing';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApi } from '../create-api.ts';
 
@@ -74,6 +79,10 @@ export async function createTestApi(options: { gitlabIssuers?: readonly string[]
     members: new Members(grants, audit),
     projects: new Projects(nodes, audit),
     catalog: new Catalog(new PostgresCatalogStore(database.source), signals),
+    auditTrail: new PostgresAuditTrail(database.source),
+    denials: new PostgresDenialList(database.source),
+    jobs: new PostgresJobLedger(database.source),
+    trustedKeys: new TrustedKeys(new PostgresTrustedKeyStore(database.source), audit),
     publicUrl: TEST_URL,
     locators: {},
   });

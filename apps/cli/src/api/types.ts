@@ -171,8 +171,27 @@ export interface CreatedRobot extends Robot {
 export interface Grant {
   readonly id: string;
   readonly principal: { readonly id: string; readonly name: string; readonly kind: string };
-  readonly node: { readonly id: string; readonly path: string };
+  /** Path of the group or project. */
+  readonly node: string;
   readonly role: string;
   readonly source: string;
   readonly expiresAt: string | null;
+}
+
+export interface User {
+  readonly id: string;
+  readonly name: string;
+  readonly email: string | null;
+  readonly isAdmin: boolean;
+  readonly disabledAt: string | null;
+}
+
+export interface CiBinding {
+  readonly id: string;
+  readonly node: string;
+  readonly issuer: string;
+  readonly gitlabProjectId: string;
+  readonly gitlabProjectPath: string;
+  readonly role: string;
+  readonly conditions: { readonly refProtected?: boolean } & Readonly<Record<string, unknown>>;
 }

@@ -3,11 +3,11 @@ import type { CommandContext } from '../context.ts';
 
 export async function denials(
   context: CommandContext,
-  options: { readonly repository?: string; readonly limit: number },
+  options: { readonly repository?: string; readonly node?: string; readonly limit: number },
 ): Promise<void> {
   const items = await context
     .api(options.repository)
-    .collect<Denial>('/denials', { repository: options.repository }, options.limit);
+    .collect<Denial>('/denials', { repository: options.repository, node: options.node }, options.limit);
   await context.output.list(
     items,
     [

@@ -17,7 +17,7 @@ export async function addGrant(
   await context.output.item(grant, [
     ['principal', grant.principal.name],
     ['role', grant.role],
-    ['node', grant.node.path],
+    ['node', grant.node],
     ['expires', grant.expiresAt],
     ['id', grant.id],
   ]);
@@ -30,7 +30,7 @@ export async function listGrants(context: CommandContext, node: string): Promise
     [
       { title: 'principal', value: (grant) => grant.principal.name },
       { title: 'role', value: (grant) => grant.role },
-      { title: 'on', value: (grant) => grant.node.path },
+      { title: 'on', value: (grant) => grant.node },
       { title: 'source', value: (grant) => grant.source },
       { title: 'expires', value: (grant) => grant.expiresAt },
       { title: 'id', value: (grant) => grant.id },

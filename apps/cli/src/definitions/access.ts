@@ -115,6 +115,75 @@ export function defineAccess(program: Command, bind: Bind): void {
     .argument('<principal>', 'user or robot name')
     .addHelpText('after', examples('sluice grant remove team/app anna'))
     .action(bind(() => import('../commands/grant.ts').then((module) => module.removeGrant)));
+
+  const user = program.command('user').description('Manage local users (admins).');
+
+  user
+    .command('create')
+    .summary('create a local user')
+    .description('Creates a local user. The password is asked for, or read from standard input.')
+    .argument('<name>', 'user name')
+    .option('--email <address>', 'e-mail address')
+    .option('--admin', 'make it an administrator')
+    .option('--password-stdin', 'read the password from standard input')
+    .addHelpText(
+      'after',
+      examples('sluice user create anna', 'sluice user create anna --password-stdin < password.txt'),
+    )
+    .action(bind(() => import('../commands/user.ts').then((module) => module.createUser)));
+
+  user
+    .command('list')
+    .description('List the users.')
+    .addHelpText('after', examples('sluice user list'))
+    .action(bind(() => import('../commands/user.ts').then((module) => module.listUsers)));
+
+  user
+    .command('delete')
+    .description('Delete a user. Its tokens end at once.')
+    .argument('<name>', 'user name, or id (usr_…)')
+    .addHelpText('after', examples('sluice user delete anna'))
+    .action(bind(() => import('../commands/user.ts').then((module) => module.deleteUser)));
+
+  const binding = program
+    .command('ci-binding')
+    .description('Manage which GitLab projects may push by their CI jobs, without any stored secret.');
+
+  binding
+    .command('create')
+    .summary("give a GitLab project's CI jobs a role on a project or group")
+    .description(
+      "Gives the CI jobs of a GitLab project a role on a project or group. Jobs log in as `gitlab-ci` with GitLab's " +
+        'id_token. The number of the GitLab project is what counts; its path is for people.',
+    )
+    .argument('<node>', 'path of the project or group')
+    .requiredOption('--gitlab-project <number>', 'number of the GitLab project')
+    .requiredOption('--gitlab-path <path>', 'path of the GitLab project')
+    .option('--gitlab <url>', 'which GitLab, where several are configured')
+    .addOption(new Option('--role <role>', 'what the jobs may do').choices(ROLES).default('developer'))
+    .option('--protected', 'only jobs on protected branches and tags')
+    .addHelpText(
+      'after',
+      examples(
+        'sluice ci-binding create team/app --gitlab-project 42 --gitlab-path team/app',
+        'sluice ci-binding create team/app --gitlab-project 42 --gitlab-path team/app --protected',
+      ),
+    )
+    .action(bind(() => import('../commands/ci-binding.ts').then((module) => module.createCiBinding)));
+
+  binding
+    .command('list')
+    .description('List the CI bindings of a project or group.')
+    .argument('<node>', 'path of the project or group')
+    .addHelpText('after', examples('sluice ci-binding list team/app'))
+    .action(bind(() => import('../commands/ci-binding.ts').then((module) => module.listCiBindings)));
+
+  binding
+    .command('delete')
+    .description('Delete a CI binding. Tokens of running jobs end at once.')
+    .argument('<binding>', 'id (cib_…)')
+    .addHelpText('after', examples('sluice ci-binding delete cib_0192000000007000800000000000000a'))
+    .action(bind(() => import('../commands/ci-binding.ts').then((module) => module.deleteCiBinding)));
 }
 
 function time(text: string): number {

@@ -106,8 +106,11 @@ export function defineArtifacts(program: Command, bind: Bind): void {
   program
     .command('denials')
     .summary('list refused pulls')
-    .description('Lists pulls that a verdict refused, newest first.')
+    .description(
+      'Lists pulls that a verdict refused, newest first. Without a repository or node, all of them (admins).',
+    )
     .option('--repository <name>', 'only this repository')
+    .option('--node <path>', 'only below this project or group')
     .option('--limit <number>', 'how many', count, 50)
     .addHelpText('after', examples('sluice denials', 'sluice denials --repository team/app/web'))
     .action(bind(() => import('../commands/denials.ts').then((module) => module.denials)));

@@ -45,14 +45,14 @@ export function defineOperations(program: Command, bind: Bind): void {
     .command('show')
     .description('Show one job.')
     .argument('<job>', 'id (job_…)')
-    .addHelpText('after', examples('sluice jobs show job_01920000-0000-7000-8000-000000000000'))
+    .addHelpText('after', examples('sluice jobs show job_0192000000007000800000000000000a'))
     .action(bind(() => import('../commands/jobs.ts').then((module) => module.showJob)));
 
   jobs
     .command('cancel')
     .description('Cancel a job: a queued one at once, a running one within seconds.')
     .argument('<job>', 'id (job_…)')
-    .addHelpText('after', examples('sluice jobs cancel job_01920000-0000-7000-8000-000000000000'))
+    .addHelpText('after', examples('sluice jobs cancel job_0192000000007000800000000000000a'))
     .action(bind(() => import('../commands/jobs.ts').then((module) => module.cancelJob)));
 
   program
