@@ -98,4 +98,24 @@ export {
   PolicyStore,
   type PolicyVersion,
 } from './ports/policy-store.ts';
-export { type FullVerdict, type VerdictInputs, type VerdictScope, VerdictStore } from './ports/verdict-store.ts';
+export {
+  type FullVerdict,
+  type VerdictInputs,
+  type VerdictScope,
+  VerdictStore,
+} from './ports/verdict-store.ts';
+export {
+  type AdvisoryEntry,
+  type AdvisoryImport,
+  type AdvisoryStatus,
+  AdvisoryStore,
+  type ImportedFile,
+} from './ports/advisory-store.ts';
+export {
+  InventoryStore,
+  type MatchFunction,
+  type MatchOutcome,
+  type MatchRequest,
+  type ScanTarget,
+  type TargetBlob,
+} from './ports/inventory-store.ts';

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { DataSource } from 'typeorm';
 import { Core1 } from './migrations/1-core.ts';
+import { Scanning2 } from './migrations/2-scanning.ts';
 import { Signing3 } from './migrations/3-signing.ts';
 import { Registry3 } from './migrations/3-registry.ts';
 import { Work4 } from './migrations/4-work.ts';
@@ -9,7 +10,7 @@ import { Audit8 } from './migrations/8-audit.ts';
 import { Gate9 } from './migrations/9-gate.ts';
 
 /** Every table that migrations make, oldest first. */
-const MIGRATIONS = [Core1, Registry3, Work4, Catalog7, Audit8, Signing3, Gate9];
+const MIGRATIONS = [Core1, Scanning2, Registry3, Work4, Catalog7, Audit8, Signing3, Gate9];
 
 /** One number for all replicas: whoever holds it migrates, the others wait and then find nothing to do. */
 const MIGRATION_LOCK = 5_130_017;

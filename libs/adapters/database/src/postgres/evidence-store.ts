@@ -19,38 +19,46 @@ export class PostgresEvidenceStore extends EvidenceStore {
   }
 
   replace(subject: EvidenceSubject, producer: string, items: readonly EvidenceItem[]): Promise<boolean> {
-    return this.#source.transaction(async (manager) => {
-      await lockSubject(manager, subject);
-      const existing = new Map((await select(manager, subject)).map((row) => [row.key, row]));
-      const wanted = new Map(items.map(({ key, payload }) => [key, storableJson(payload)]));
-      let changed = false;
-      for (const [key, payload] of wanted) {
-        const old = existing.get(key);
-        const isSame = old !== undefined && contentOf(old.payload) === contentOf(payload);
-        changed ||= !isSame;
-        await upsert(manager, subject, { id: isSame ? old.id : newId(), producer, key, payload });
-      }
-      const gone = [...existing.keys()].filter((key) => !wanted.has(key));
-      if (gone.length > 0) {
-        changed = true;
-        await manager.query('DELETE FROM evidence WHERE id = ANY ($1)', [
-          gone.map((key) => existing.get(key)?.id),
-        ]);
-      }
-      if (changed) {
-        const { digest, repositoryId } = subject;
-        await writeEvent(manager, 'evidence.changed', `${subject.kind} of ${digest}`, {
-          digest,
-          repositoryId,
-        });
-      }
-      return changed;
-    });
+    return this.#source.transaction((manager) => replaceEvidence(manager, subject, producer, items));
   }
 
   async list(subject: EvidenceSubject): Promise<StoredEvidence[]> {
     return select(this.#source, subject);
   }
+}
+
+/** {@link EvidenceStore.replace} as a part of the caller's transaction. */
+export async function replaceEvidence(
+  manager: EntityManager,
+  subject: EvidenceSubject,
+  producer: string,
+  items: readonly EvidenceItem[],
+): Promise<boolean> {
+  await lockSubject(manager, subject);
+  const existing = new Map((await select(manager, subject)).map((row) => [row.key, row]));
+  const wanted = new Map(items.map(({ key, payload }) => [key, storableJson(payload)]));
+  let changed = false;
+  for (const [key, payload] of wanted) {
+    const old = existing.get(key);
+    const isSame = old !== undefined && contentOf(old.payload) === contentOf(payload);
+    changed ||= !isSame;
+    await upsert(manager, subject, { id: isSame ? old.id : newId(), producer, key, payload });
+  }
+  const gone = [...existing.keys()].filter((key) => !wanted.has(key));
+  if (gone.length > 0) {
+    changed = true;
+    await manager.query('DELETE FROM evidence WHERE id = ANY ($1)', [
+      gone.map((key) => existing.get(key)?.id),
+    ]);
+  }
+  if (changed) {
+    const { digest, repositoryId } = subject;
+    await writeEvent(manager, 'evidence.changed', `${subject.kind} of ${digest}`, {
+      digest,
+      repositoryId,
+    });
+  }
+  return changed;
 }
 
 /** Two reports about one subject must not mix; the rows may not exist yet, so they cannot be what is locked. */

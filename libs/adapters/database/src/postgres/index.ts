@@ -27,3 +27,5 @@ export { PostgresSignatureStore } from './signature-store.ts';
 export { PostgresTrustedKeyStore } from './trusted-key-store.ts';
 export { PostgresPolicyStore } from './policy-store.ts';
 export { PostgresVerdictStore } from './verdict-store.ts';
+export { PostgresAdvisoryStore } from './advisory-store.ts';
+export { PostgresInventoryStore } from './inventory-store.ts';
