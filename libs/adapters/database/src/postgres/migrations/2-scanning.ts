@@ -109,7 +109,7 @@ const ADVISORIES = [
   // One row. Scans hold it shared while they match and write, an import takes it for the moment of its commit: so
   // no evidence can be written from advisories of before a revision that was committed meanwhile.
   `CREATE TABLE advisory_state (
-     only boolean PRIMARY KEY DEFAULT true CHECK (only),
+     is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
      revision bigint NOT NULL DEFAULT 0,
      rematched_revision bigint NOT NULL DEFAULT 0
    )`,
