@@ -1,1 +1,10 @@
-export {};
+export { registerDataPlane } from './data-plane.ts';
+export {
+  DEFAULT_PACE,
+  type DataPlaneAccess,
+  type DataPlaneAuthentication,
+  type DataPlaneDependencies,
+} from './dependencies.ts';
+export { type ChallengeSettings, TOKEN_PATH } from './http/challenge.ts';
+export type { BodyPace } from './http/request-body.ts';
+export { registerTokenEndpoint } from './token-endpoint.ts';

@@ -1,1 +1,19 @@
-export {};
+export { type BlobSettings, BlobService, type PulledBlob } from './blob-service.ts';
+export {
+  type ManifestHead,
+  ManifestService,
+  type ManifestSettings,
+  type PulledManifest,
+  type PushedManifest,
+  TAGS_PER_PUSH_MAX,
+} from './manifest-service.ts';
+export { type GateSettings, type Judged, PullDenied, PullGate, VerdictPending } from './pull-gate.ts';
+export { CredentialsRevoked, principalIdOf, type PullRequest } from './request.ts';
+export {
+  type Chunk,
+  UploadOutOfOrder,
+  UploadService,
+  type UploadSettings,
+  type UploadStatus,
+} from './upload-service.ts';
+export { type SweepResult, UploadSweep } from './upload-sweep.ts';

@@ -86,9 +86,6 @@ export abstract class RegistryReads {
   /** Manifests whose subject is `subject`, in byte order of their digest. Empty for an unknown repository. */
   abstract referrers(repository: RepositoryName, subject: Digest, query: ReferrersQuery): Promise<Referrer[]>;
 
-  /** As {@link ManifestLookup.principalEpoch}, for requests that need nothing else. */
-  abstract principalEpoch(principalId: string): Promise<number | null>;
-
   /** Names of repositories that link a live blob, at most `limit`, in no order. */
   abstract repositoriesOfBlob(digest: Digest, limit: number): Promise<RepositoryName[]>;
 }

@@ -67,16 +67,25 @@ export abstract class UploadSessions {
 
   /**
    * Ends the session: its object becomes the blob, linked in the repository and leased, unless a live blob of that
-   * digest exists already, which is linked instead. Returns the key of the object that holds the blob; when it is not
-   * the session's own, that one is no longer needed. Null when the writer has lost the session.
+   * digest exists already, which is linked instead; the session then expires at once, and the sweep removes its object
+   * if the caller does not. Returns the key of the object that holds the blob. Null when the writer has lost the
+   * session.
    */
   abstract commit(id: string, writer: string, blob: FinishedUpload): Promise<string | null>;
 
-  /** Ends the session without a blob, whoever writes to it. Null when there is none. The caller removes its object. */
-  abstract remove(id: string, repository: RepositoryName): Promise<UploadSession | null>;
+  /**
+   * Ends the session without a blob, whoever writes to it, and returns what it was; null when there is none. The caller
+   * removes its object.
+   *
+   * @param repository null: whichever it belongs to, expired or not
+   */
+  abstract remove(id: string, repository: RepositoryName | null): Promise<UploadSession | null>;
 
-  /** Ends sessions that have expired and have no writer, at most `limit`. The caller removes their objects. */
-  abstract removeExpired(limit: number): Promise<UploadSession[]>;
+  /**
+   * Sessions that have expired and have no writer, at most `limit`. Nobody can continue them. The caller removes their
+   * objects and then the sessions, so that a crash between the two leaves no object without a row.
+   */
+  abstract listExpired(limit: number): Promise<UploadSession[]>;
 
   /** Those of the keys that a session or a blob has. */
   abstract knownKeys(storageKeys: readonly string[]): Promise<Set<string>>;

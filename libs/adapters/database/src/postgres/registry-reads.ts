@@ -199,13 +199,6 @@ export class PostgresRegistryReads extends RegistryReads {
     }));
   }
 
-  async principalEpoch(principalId: string): Promise<number | null> {
-    const rows = await queryRows<{ epoch: number | null }>(this.#source, `SELECT ${epochOf('$1')} AS epoch`, [
-      principalId,
-    ]);
-    return rows[0]?.epoch ?? null;
-  }
-
   async repositoriesOfBlob(digest: Digest, limit: number): Promise<RepositoryName[]> {
     const rows = await queryRows<{ name: RepositoryName }>(
       this.#source,

@@ -136,36 +136,43 @@ export class PostgresUploadSessions extends UploadSessions {
     return this.#source.transaction(async (runner) => {
       const [session] = await queryRows<{ repository_id: string; storage_key: string }>(
         runner,
-        'DELETE FROM upload_session WHERE id = $1 AND writer = $2 RETURNING repository_id, storage_key',
+        'SELECT repository_id, storage_key FROM upload_session WHERE id = $1 AND writer = $2 FOR UPDATE',
         [id, writer],
       );
       if (session === undefined) return null;
       await runner.query('SELECT id FROM repository WHERE id = $1 FOR SHARE', [session.repository_id]);
       const { blobId, objectKey } = await ensureBlob(runner, blob, session.storage_key);
       await linkBlob(runner, session.repository_id, { id: blobId, digest: blob.digest }, blob.leaseSeconds);
+      await runner.query(
+        objectKey === session.storage_key
+          ? 'DELETE FROM upload_session WHERE id = $1'
+          : `UPDATE upload_session SET state = 'open', writer = NULL, writer_until = NULL, expires_at = now()
+             WHERE id = $1`,
+        [id],
+      );
       return objectKey;
     });
   }
 
-  async remove(id: string, repository: RepositoryName): Promise<UploadSession | null> {
+  async remove(id: string, repository: RepositoryName | null): Promise<UploadSession | null> {
     if (!UUID.test(id)) return null;
     const rows = await queryRows<SessionRow>(
       this.#source,
       `DELETE FROM upload_session s USING repository r
-       WHERE s.id = $1 AND r.id = s.repository_id AND r.name = $2 RETURNING ${COLUMNS}`,
+       WHERE s.id = $1 AND r.id = s.repository_id
+         AND ($2::text IS NULL OR (r.name = $2 AND s.expires_at > now()))
+       RETURNING ${COLUMNS}`,
       [id, repository],
     );
     return rows[0] === undefined ? null : toSession(rows[0]);
   }
 
-  async removeExpired(limit: number): Promise<UploadSession[]> {
+  async listExpired(limit: number): Promise<UploadSession[]> {
     const rows = await queryRows<SessionRow>(
       this.#source,
-      `DELETE FROM upload_session s WHERE s.id IN (
-         SELECT id FROM upload_session
-         WHERE expires_at < now() AND (writer_until IS NULL OR writer_until < now())
-         ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-       RETURNING ${COLUMNS}`,
+      `SELECT ${COLUMNS} FROM upload_session s
+       WHERE s.expires_at <= now() AND (s.writer_until IS NULL OR s.writer_until < now())
+       ORDER BY s.expires_at LIMIT $1`,
       [limit],
     );
     return rows.map(toSession);

@@ -1,0 +1,44 @@
+import type { CatalogStore } from '@sluice/database';
+import type { BlobService, ManifestService, UploadService } from '@sluice/distribution';
+import type { Caller, RepositoryAction } from '@sluice/domain/access';
+import type { ChallengeSettings } from './http/challenge.ts';
+import type { BodyPace } from './http/request-body.ts';
+
+/** Finds out who calls. `Authentication` of features/identity. */
+export interface DataPlaneAuthentication {
+  /**
+   * Checks the credential by itself; the epoch of a token's principal is left to the caller's own query. No header:
+   * anonymous.
+   *
+   * @throws AccessError credentials-*
+   */
+  authenticate(authorization: string | undefined, address: string): Promise<Caller>;
+
+  /** As {@link authenticate}, and the epoch is checked as well. */
+  authenticateFresh(authorization: string | undefined, address: string): Promise<Caller>;
+}
+
+/** Decides what somebody without a token may do. `AccessControl` of features/identity. */
+export interface DataPlaneAccess {
+  /** Which of the asked actions the caller has; none for a repository that no project owns. */
+  repositoryRights(
+    caller: Caller,
+    repository: string,
+    asked: readonly RepositoryAction[],
+  ): Promise<{ readonly actions: readonly RepositoryAction[] }>;
+}
+
+export interface DataPlaneDependencies {
+  readonly authentication: DataPlaneAuthentication;
+  readonly access: DataPlaneAccess;
+  readonly repositories: Pick<CatalogStore, 'listRepositories'>;
+  readonly manifests: ManifestService;
+  readonly blobs: BlobService;
+  readonly uploads: UploadService;
+  readonly challenge: ChallengeSettings;
+  /** How slowly a client may send a body; {@link DEFAULT_PACE} by default. */
+  readonly pace?: BodyPace;
+}
+
+/** A minute without a kilobyte is no upload but a held connection. */
+export const DEFAULT_PACE: BodyPace = { windowMs: 60_000, minimumBytes: 1_024 };

@@ -1,0 +1,78 @@
+import type { PullRequest } from '@sluice/distribution';
+import type { Caller, RepositoryAction } from '@sluice/domain/access';
+import type { RepositoryName } from '@sluice/domain/oci';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { DataPlaneDependencies } from './dependencies.ts';
+
+/** One request of the data plane, authenticated and authorised. */
+export class Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly dependencies: DataPlaneDependencies;
+  readonly caller: Caller;
+  /** What the caller may do with the repository of the path. */
+  readonly actions: readonly RepositoryAction[];
+  readonly #queryText: string;
+  #query: URLSearchParams | undefined;
+
+  constructor(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    dependencies: DataPlaneDependencies,
+    caller: Caller,
+    actions: readonly RepositoryAction[],
+    queryText: string,
+  ) {
+    this.request = request;
+    this.reply = reply;
+    this.dependencies = dependencies;
+    this.caller = caller;
+    this.actions = actions;
+    this.#queryText = queryText;
+  }
+
+  get query(): URLSearchParams {
+    return (this.#query ??= new URLSearchParams(this.#queryText));
+  }
+
+  /** A parameter that means nothing when it is empty. */
+  parameter(name: string): string | null {
+    return this.query.get(name) || null;
+  }
+
+  /** Who asks, for the services that let content out. */
+  get pull(): PullRequest {
+    const { request, caller } = this;
+    return {
+      caller,
+      mayPush: this.actions.includes('push'),
+      clientAddress: request.ip,
+      userAgent: request.headers['user-agent'] ?? null,
+      requestId: request.id,
+      gone: () => {
+        const controller = new AbortController();
+        request.raw.socket.once('close', () => controller.abort());
+        return controller.signal;
+      },
+    };
+  }
+
+  /** Whether the caller may pull from another repository than that of the path. */
+  async mayPull(repository: RepositoryName): Promise<boolean> {
+    return (await rightsOn(this.dependencies, this.caller, repository)).includes('pull');
+  }
+}
+
+const ALL_ACTIONS: readonly RepositoryAction[] = ['pull', 'push', 'delete'];
+
+/** What a token says, or what is stored for whoever comes without one. */
+export async function rightsOn(
+  { access }: Pick<DataPlaneDependencies, 'access'>,
+  caller: Caller,
+  repository: RepositoryName,
+): Promise<readonly RepositoryAction[]> {
+  if (caller.access !== null) {
+    return caller.access.find((entry) => entry.repository === repository)?.actions ?? [];
+  }
+  return (await access.repositoryRights(caller, repository, ALL_ACTIONS)).actions;
+}

@@ -1,0 +1,132 @@
+import { type Chunk, principalIdOf, type UploadStatus } from '@sluice/distribution';
+import {
+  type Digest,
+  type DigestAlgorithm,
+  isDigestAlgorithm,
+  isRepositoryName,
+  OciError,
+  parseContentRange,
+  parseDigest,
+  type RepositoryName,
+} from '@sluice/domain/oci';
+import type { FastifyReply } from 'fastify';
+import { DEFAULT_PACE } from '../dependencies.ts';
+import type { Exchange } from '../exchange.ts';
+import { uploadRange } from '../http/error-table.ts';
+import { contentLength, hasBody, pacedBody } from '../http/request-body.ts';
+import type { PathOf } from '../routes.ts';
+
+/** distribution-spec, "Pushing blobs" and "Mounting a blob from another repository" (end-4a, 4b, 4c, end-11). */
+export async function startUpload(exchange: Exchange, { repository }: PathOf<'uploads'>): Promise<void> {
+  const { reply, dependencies } = exchange;
+  const { uploads } = dependencies;
+  const principalId = principalIdOf(exchange.caller);
+  const mount = exchange.parameter('mount');
+  if (mount !== null && (await mountBlob(exchange, repository, parseDigest(mount)))) return;
+  const digestText = exchange.parameter('digest');
+  if (digestText !== null) {
+    const digest = parseDigest(digestText);
+    await uploads.push(repository, principalId, digest, chunkOf(exchange));
+    created(reply, repository, digest);
+    return;
+  }
+  const status = await uploads.start(repository, principalId, algorithmOf(exchange));
+  progress(reply, repository, status).code(202).send();
+}
+
+/** distribution-spec, "Pushing a blob in chunks" (end-5). */
+export async function appendToUpload(
+  exchange: Exchange,
+  { repository, session }: PathOf<'upload'>,
+): Promise<void> {
+  const status = await exchange.dependencies.uploads.append(repository, session, chunkOf(exchange));
+  progress(exchange.reply, repository, status).code(202).send();
+}
+
+/** distribution-spec, "Pushing a blob monolithically" and the end of the other forms (end-6). */
+export async function finishUpload(
+  exchange: Exchange,
+  { repository, session }: PathOf<'upload'>,
+): Promise<void> {
+  const { request, reply, dependencies } = exchange;
+  const digestText = exchange.parameter('digest');
+  if (digestText === null) {
+    throw new OciError(
+      'DIGEST_INVALID',
+      'the query parameter digest is missing: the upload cannot be checked',
+    );
+  }
+  const digest = parseDigest(digestText);
+  const chunk = hasBody(request.raw) ? chunkOf(exchange) : null;
+  await dependencies.uploads.finish(repository, session, digest, chunk);
+  created(reply, repository, digest);
+}
+
+/** Where to go on (end-13). */
+export async function getUpload(
+  { reply, dependencies }: Exchange,
+  { repository, session }: PathOf<'upload'>,
+): Promise<void> {
+  const status = await dependencies.uploads.status(repository, session);
+  progress(reply, repository, status).code(204).send();
+}
+
+/** end-14 */
+export async function cancelUpload(
+  { reply, dependencies }: Exchange,
+  { repository, session }: PathOf<'upload'>,
+): Promise<void> {
+  await dependencies.uploads.cancel(repository, session);
+  reply.code(204).send();
+}
+
+async function mountBlob(exchange: Exchange, repository: RepositoryName, digest: Digest): Promise<boolean> {
+  const from = exchange.parameter('from');
+  // What cannot be a repository is as good as one that does not have the blob.
+  if (from !== null && !isRepositoryName(from)) return false;
+  const mounted = await exchange.dependencies.blobs.mount(
+    repository,
+    digest,
+    from,
+    (candidate) => exchange.mayPull(candidate),
+    exchange.pull,
+  );
+  if (mounted) created(exchange.reply, repository, digest);
+  return mounted;
+}
+
+function chunkOf({ request, dependencies }: Exchange): Chunk {
+  const range = request.headers['content-range'];
+  return {
+    body: pacedBody(request.raw, dependencies.pace ?? DEFAULT_PACE),
+    range: range === undefined ? null : parseContentRange(range),
+    lengthBytes: contentLength(request.raw),
+  };
+}
+
+function algorithmOf(exchange: Exchange): DigestAlgorithm {
+  const text = exchange.parameter('digest-algorithm') ?? 'sha256';
+  if (!isDigestAlgorithm(text)) {
+    throw new OciError(
+      'DIGEST_INVALID',
+      `digest-algorithm "${text.slice(0, 80)}" is not supported: sha256, sha512`,
+    );
+  }
+  return text;
+}
+
+function created(reply: FastifyReply, repository: RepositoryName, digest: Digest): void {
+  reply
+    .headers({ location: `/v2/${repository}/blobs/${digest}`, 'docker-content-digest': digest })
+    .code(201)
+    .send();
+}
+
+/** The location is a path, so that it holds behind any proxy, and any earlier one of the upload stays good. */
+function progress(reply: FastifyReply, repository: RepositoryName, status: UploadStatus): FastifyReply {
+  return reply.headers({
+    location: `/v2/${repository}/blobs/uploads/${status.id}`,
+    range: uploadRange(status.offsetBytes),
+    'docker-upload-uuid': status.id,
+  });
+}

@@ -1,0 +1,241 @@
+import { createHash } from 'node:crypto';
+import type { ManifestWrites, Referrer, RegistryReads, StoredManifest } from '@sluice/database';
+import type { Caller } from '@sluice/domain/access';
+import {
+  classify,
+  type Digest,
+  digestAlgorithm,
+  type ManifestMediaType,
+  OciError,
+  parseManifest,
+  parseReference,
+  parseTag,
+  type Reference,
+  type RepositoryName,
+  type Tag,
+} from '@sluice/domain/oci';
+import { LRUCache } from 'lru-cache';
+import type { Judged, PullGate } from './pull-gate.ts';
+import { assertCurrent, principalIdOf, type PullRequest } from './request.ts';
+
+export interface ManifestSettings {
+  /** Bytes of manifests that are kept in memory. */
+  readonly cacheBytes: number;
+  /** How long the blobs of a pushed manifest are kept from garbage collection. */
+  readonly leaseSeconds: number;
+}
+
+/** What answers a pull, without the bytes. */
+export interface ManifestHead {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+  /** What to tell the client beside the answer. */
+  readonly warning: string | null;
+}
+
+export interface PulledManifest extends ManifestHead {
+  readonly content: Buffer;
+}
+
+export interface PushedManifest {
+  readonly digest: Digest;
+  readonly mediaType: ManifestMediaType;
+  readonly subject: Digest | null;
+}
+
+interface FoundManifest extends Judged {
+  readonly manifest: StoredManifest;
+}
+
+/** As many tags in one PUT as its URL holds; a bound on one transaction. */
+export const TAGS_PER_PUSH_MAX = 100;
+
+/** Pushing and pulling manifests, and what is found by them: tags and referrers. */
+export class ManifestService {
+  readonly #reads: RegistryReads;
+  readonly #writes: ManifestWrites;
+  readonly #gate: PullGate;
+  readonly #leaseSeconds: number;
+  /** Immutable: a digest has one content. */
+  readonly #contents: LRUCache<Digest, Buffer>;
+
+  constructor(reads: RegistryReads, writes: ManifestWrites, gate: PullGate, settings: ManifestSettings) {
+    this.#reads = reads;
+    this.#writes = writes;
+    this.#gate = gate;
+    this.#leaseSeconds = settings.leaseSeconds;
+    this.#contents = new LRUCache({
+      maxSize: settings.cacheBytes,
+      sizeCalculation: (content) => content.length + 512,
+    });
+  }
+
+  /**
+   * Pulls a manifest. Whoever may push to the repository also gets it while its verdict is pending: signing needs it.
+   *
+   * @param reference as the client wrote it
+   * @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, DIGEST_INVALID; PullDenied, VerdictPending, CredentialsRevoked
+   */
+  async get(repository: RepositoryName, reference: string, request: PullRequest): Promise<PulledManifest> {
+    const first = await this.#find(repository, reference, request);
+    const isOwnPending = request.mayPush && first.verdict?.state === 'pending';
+    const { found, warning } = isOwnPending
+      ? { found: first, warning: null }
+      : await this.#admit(repository, reference, first, request);
+    return { ...head(found, warning), content: await this.#content(found.manifest) };
+  }
+
+  /**
+   * What a pull would answer, without the bytes. Whoever may push to the repository gets it whatever the verdict:
+   * clients ask what a tag points to before they move it, and containerd gives up when that is refused.
+   *
+   * @throws as {@link get}
+   */
+  async head(repository: RepositoryName, reference: string, request: PullRequest): Promise<ManifestHead> {
+    const first = await this.#find(repository, reference, request);
+    if (request.mayPush) return head(first, null);
+    const { found, warning } = await this.#admit(repository, reference, first, request);
+    return head(found, warning);
+  }
+
+  /**
+   * Stores a manifest under its digest and points tags at it.
+   *
+   * @param reference a tag, or the digest that the content must have
+   * @param moreTags further tags (distribution-spec main, end-7b)
+   * @throws OciError MANIFEST_INVALID, MANIFEST_TOO_LARGE, MANIFEST_BLOB_UNKNOWN, DIGEST_INVALID, TAG_INVALID,
+   * NAME_UNKNOWN
+   */
+  async put(
+    repository: RepositoryName,
+    reference: string,
+    moreTags: readonly string[],
+    content: Buffer,
+    contentType: string | null,
+    caller: Caller,
+  ): Promise<PushedManifest> {
+    const target = parseReference(reference);
+    if (moreTags.length > TAGS_PER_PUSH_MAX) {
+      throw new OciError(
+        'TAG_INVALID',
+        `${moreTags.length} tags given; at most ${TAGS_PER_PUSH_MAX} at once`,
+      );
+    }
+    const tags = [...(target.kind === 'tag' ? [target.tag] : []), ...moreTags.map(parseTag)];
+    const digest = digestFor(target, content);
+    const manifest = parseManifest(content, contentType);
+    const { principal } = caller;
+    await this.#writes.put({
+      repository,
+      digest,
+      content,
+      manifest,
+      kind: classify(manifest),
+      tags,
+      pushedBy: principalIdOf(caller),
+      provenance: principal.kind === 'workload' ? principal.provenance : null,
+      leaseSeconds: this.#leaseSeconds,
+    });
+    return { digest, mediaType: manifest.mediaType, subject: manifest.subject?.digest ?? null };
+  }
+
+  /**
+   * Removes a tag, or a manifest with all its tags.
+   *
+   * @throws OciError MANIFEST_UNKNOWN, DIGEST_INVALID, UNSUPPORTED (an index names it)
+   */
+  async delete(repository: RepositoryName, reference: string): Promise<void> {
+    const target = lookupReference(reference);
+    const existed =
+      target.kind === 'tag'
+        ? await this.#writes.deleteTag(repository, target.tag)
+        : await this.#writes.deleteManifest(repository, target.digest);
+    if (!existed) throw unknownManifest(reference);
+  }
+
+  /**
+   * A page of tags in byte order. Not gated: names reveal no content.
+   *
+   * @throws OciError NAME_UNKNOWN
+   */
+  async tags(repository: RepositoryName, after: string | null, limit: number): Promise<Tag[]> {
+    const tags = await this.#reads.tags(repository, after, limit);
+    if (tags === null) throw unknownRepository(repository);
+    return tags;
+  }
+
+  /** A page of what refers to a digest, in byte order of the digests. Not gated. Empty when nothing does. */
+  async referrers(
+    repository: RepositoryName,
+    subject: Digest,
+    artifactType: string | null,
+    after: string | null,
+    limit: number,
+  ): Promise<Referrer[]> {
+    return this.#reads.referrers(repository, subject, { artifactType, after, limit });
+  }
+
+  #admit(repository: RepositoryName, reference: string, first: FoundManifest, request: PullRequest) {
+    return this.#gate.admit(request, repository, reference, first, () =>
+      this.#find(repository, reference, request),
+    );
+  }
+
+  async #find(repository: RepositoryName, reference: string, request: PullRequest): Promise<FoundManifest> {
+    const lookup = await this.#reads.manifest(
+      repository,
+      lookupReference(reference),
+      principalIdOf(request.caller),
+    );
+    assertCurrent(request.caller, lookup.principalEpoch);
+    if (lookup.repositoryId === null) throw unknownRepository(repository);
+    const { manifest } = lookup;
+    if (manifest === null) throw unknownManifest(reference);
+    return { manifest, verdict: manifest.verdict, manifestId: manifest.id, digest: manifest.digest };
+  }
+
+  async #content(manifest: StoredManifest): Promise<Buffer> {
+    const cached = this.#contents.get(manifest.digest);
+    if (cached !== undefined) return cached;
+    const content = await this.#reads.manifestContent(manifest.id);
+    if (content === null) throw unknownManifest(manifest.digest);
+    this.#contents.set(manifest.digest, content);
+    return content;
+  }
+}
+
+function head({ manifest }: FoundManifest, warning: string | null): ManifestHead {
+  return { digest: manifest.digest, mediaType: manifest.mediaType, sizeBytes: manifest.sizeBytes, warning };
+}
+
+/** @throws OciError DIGEST_INVALID when the client names another digest than the content has */
+function digestFor(target: Reference, content: Buffer): Digest {
+  const algorithm = target.kind === 'digest' ? digestAlgorithm(target.digest) : 'sha256';
+  const actual = `${algorithm}:${createHash(algorithm).update(content).digest('hex')}` as Digest;
+  if (target.kind === 'digest' && target.digest !== actual) {
+    throw new OciError('DIGEST_INVALID', `the manifest has the digest ${actual}, not ${target.digest}`);
+  }
+  return actual;
+}
+
+/** What cannot be the name of a tag is not there: clients probe for names that are none. */
+function lookupReference(text: string): Reference {
+  try {
+    return parseReference(text);
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'TAG_INVALID') throw unknownManifest(text);
+    throw error;
+  }
+}
+
+function unknownManifest(reference: string): OciError {
+  return new OciError(
+    'MANIFEST_UNKNOWN',
+    `there is no manifest "${reference.slice(0, 160)}" in the repository`,
+  );
+}
+
+function unknownRepository(repository: RepositoryName): OciError {
+  return new OciError('NAME_UNKNOWN', `there is no repository "${repository}"`);
+}

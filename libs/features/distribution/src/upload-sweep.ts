@@ -1,0 +1,70 @@
+import type { BlobStorage, StorageState } from '@sluice/blob-storage';
+import type { UploadSessions } from '@sluice/database';
+
+export interface SweepResult {
+  /** Sessions that nobody had continued. */
+  readonly sessions: number;
+  /** Unfinished objects that no session claims. */
+  readonly objects: number;
+}
+
+const BATCH = 100;
+
+/** Removes what abandoned uploads have left. */
+export class UploadSweep {
+  readonly #sessions: UploadSessions;
+  readonly #storage: BlobStorage;
+
+  constructor(sessions: UploadSessions, storage: BlobStorage) {
+    this.#sessions = sessions;
+    this.#storage = storage;
+  }
+
+  /**
+   * Ends expired sessions with their objects, and removes unfinished objects that no row knows of. May run on several
+   * replicas at once and be interrupted anywhere.
+   *
+   * @param orphansBefore objects that changed since are left alone: a row may still be on its way
+   */
+  async run(orphansBefore: Date, signal?: AbortSignal): Promise<SweepResult> {
+    const sessions = await this.#sweepSessions(signal);
+    return { sessions, objects: await this.#sweepObjects(orphansBefore, signal) };
+  }
+
+  async #sweepSessions(signal: AbortSignal | undefined): Promise<number> {
+    let removed = 0;
+    for (;;) {
+      signal?.throwIfAborted();
+      const expired = await this.#sessions.listExpired(BATCH);
+      for (const session of expired) {
+        await this.#storage.abort({
+          key: session.storageKey,
+          offset: session.offsetBytes,
+          state: session.storageState as StorageState,
+        });
+        await this.#sessions.remove(session.id, null);
+      }
+      removed += expired.length;
+      if (expired.length < BATCH) return removed;
+    }
+  }
+
+  async #sweepObjects(before: Date, signal: AbortSignal | undefined): Promise<number> {
+    let removed = 0;
+    let keys: string[] = [];
+    const flush = async (): Promise<void> => {
+      const known = await this.#sessions.knownKeys(keys);
+      for (const key of keys.filter((candidate) => !known.has(candidate))) {
+        await this.#storage.abort({ key, offset: 0, state: null });
+        removed += 1;
+      }
+      keys = [];
+    };
+    for await (const key of this.#storage.listUnfinished(before)) {
+      signal?.throwIfAborted();
+      if (keys.push(key) >= BATCH) await flush();
+    }
+    await flush();
+    return removed;
+  }
+}
