@@ -28,7 +28,8 @@ import { queryRows, sqlState } from './sql.ts';
 
 /** Changes of the tree's shape queue behind each other: they are rare, and each looks at more than one row. */
 const TREE_LOCK = 5_130_021;
-const FOREIGN_KEY_VIOLATION = '23503';
+/** foreign_key_violation, and restrict_violation, which ON DELETE RESTRICT raises since PostgreSQL 18. */
+const REFERENCED = new Set(['23503', '23001']);
 
 export class PostgresNodeStore extends NodeStore {
   readonly #source: DataSource;
@@ -148,7 +149,7 @@ export class PostgresNodeStore extends NodeStore {
         if (rows.length === 0) throw unknown(id);
       });
     } catch (error) {
-      if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error;
+      if (!REFERENCED.has(sqlState(error) ?? '')) throw error;
       throw new AccessError(
         'node-not-empty',
         'only an empty group or project can be deleted: delete the nodes or artifacts in it first',
