@@ -18,6 +18,8 @@ export interface EventPayloads {
     digest: string;
     subjectDigest: string | null;
   };
+  /** An index is gone; what it named lies no longer under its signatures. Rows of `manifest` that may be gone too. */
+  'children.released': { manifestIds: string[] };
   'evidence.changed': { digest: string; repositoryId: string | null };
   'policy.changed': { nodeId: string | null };
   'trust.changed': { nodeId: string };

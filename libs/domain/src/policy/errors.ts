@@ -7,6 +7,7 @@ export type PolicyErrorCode =
 export interface PolicyProblem {
   /** Where it is: `spec.rules[0].severities`; empty for the document as a whole. */
   readonly path: string;
+  /** What was given, what is allowed, and what may have been meant, in one sentence. */
   readonly message: string;
 }
 

@@ -1,4 +1,5 @@
 import type { PolicyDocument } from '@sluice/domain/policy';
+import type { NodeReader } from './node-store.ts';
 
 export interface PolicyRecord {
   readonly id: string;
@@ -33,11 +34,14 @@ export interface NewPolicy {
 }
 
 export interface PolicyQuery {
-  /** `own`: attached to exactly this node (null: the installation); `effective`: all that hold for it; `all`. */
+  /**
+   * `own`: attached to exactly this node (null: the installation); `effective`: all that hold for it; `readable`: of
+   * the installation and of all nodes that the reader may see.
+   */
   readonly scope:
     | { readonly kind: 'own'; readonly nodeId: string | null }
     | { readonly kind: 'effective'; readonly nodeId: string }
-    | { readonly kind: 'all' };
+    | { readonly kind: 'readable'; readonly reader: NodeReader };
   /** Id of the last item of the page before. */
   readonly after: string | null;
   readonly limit: number;

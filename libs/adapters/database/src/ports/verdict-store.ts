@@ -33,8 +33,6 @@ export type VerdictScope =
   | { readonly kind: 'installation' }
   /** In this node and everything below it. */
   | { readonly kind: 'node'; readonly nodeId: string }
-  /** Of this repository, those that pass a signature rule. */
-  | { readonly kind: 'signed'; readonly repositoryId: string }
   /** Those whose scan found no advisory data. */
   | { readonly kind: 'no-data' };
 
@@ -67,7 +65,7 @@ export abstract class VerdictStore {
   /**
    * The artifacts with this digest, in one repository or in all.
    *
-   * @param options.waiting only those of which a rule is pending
+   * @param options.waiting only those of which a rule is pending; waits for judgements that are under way
    */
   abstract withDigest(
     digest: string,

@@ -63,16 +63,11 @@ export class PostgresPolicyStore extends PolicyStore {
   }
 
   list({ scope, after, limit }: PolicyQuery): Promise<PolicyRecord[]> {
-    const nodeId = 'nodeId' in scope ? scope.nodeId : null;
-    const condition = {
-      all: '$3::uuid IS NULL',
-      own: 'p.node_id IS NOT DISTINCT FROM $3::uuid',
-      effective: `p.node_id IS NULL OR p.node_id = ANY ((SELECT lineage FROM node WHERE id = $3)::uuid[])`,
-    }[scope.kind];
+    const { where, parameters } = scopeCondition(scope);
     return queryRows<PolicyRecord>(
       this.#source,
-      `${SELECT} WHERE (${condition}) AND ($1::uuid IS NULL OR p.id > $1) ORDER BY p.id LIMIT $2`,
-      [after, limit, nodeId],
+      `${SELECT} WHERE (${where}) AND ($1::uuid IS NULL OR p.id > $1) ORDER BY p.id LIMIT $2`,
+      [after, limit, ...parameters],
     );
   }
 
@@ -112,6 +107,27 @@ async function lockPolicy(
     [nodeId, name],
     'FOR UPDATE OF p',
   );
+}
+
+/** The condition on `p` and its node `n`, with parameters from `$3` on. */
+function scopeCondition(scope: PolicyQuery['scope']): { where: string; parameters: unknown[] } {
+  switch (scope.kind) {
+    case 'own':
+      return { where: 'p.node_id IS NOT DISTINCT FROM $3::uuid', parameters: [scope.nodeId] };
+    case 'effective':
+      return {
+        where: 'p.node_id IS NULL OR p.node_id = ANY ((SELECT lineage FROM node WHERE id = $3)::uuid[])',
+        parameters: [scope.nodeId],
+      };
+    case 'readable':
+      if (scope.reader.kind === 'all') return { where: 'true', parameters: [] };
+      return {
+        where: `p.node_id IS NULL OR n.visibility = ANY ($3::text[]) OR EXISTS (SELECT FROM access_grant g
+          WHERE g.principal_id = $4::uuid AND g.node_id = ANY (n.lineage)
+            AND (g.expires_at IS NULL OR g.expires_at > now()))`,
+        parameters: [scope.reader.internal ? ['public', 'internal'] : ['public'], scope.reader.id],
+      };
+  }
 }
 
 function checkVersion(name: string, version: number, expected: number | undefined): void {

@@ -56,7 +56,7 @@ export class PostgresVerdictStore extends VerdictStore {
       this.#source,
       `SELECT m.id FROM manifest m WHERE ($1::uuid IS NULL OR m.id > $1) AND ${SCOPES[scope.kind]}
        ORDER BY m.id LIMIT $2`,
-      [after, limit, subject],
+      [after, limit, scope.kind === 'node' ? scope.nodeId : null],
     );
   }
 
@@ -65,13 +65,7 @@ export class PostgresVerdictStore extends VerdictStore {
     repositoryId: string | null,
     { waiting = false }: { waiting?: boolean } = {},
   ): Promise<string[]> {
-    return ids(
-      this.#source,
-      `SELECT m.id FROM manifest m JOIN verdict v ON v.manifest_id = m.id
-       WHERE m.digest = $1 AND ($2::uuid IS NULL OR m.repository_id = $2)
-         AND (NOT $3 OR v.results @> '[{"outcome": "pending"}]')`,
-      [digest, repositoryId, waiting],
-    );
+    return ids(this.#source, waiting ? WAITING_WITH_DIGEST : WITH_DIGEST, [digest, repositoryId]);
   }
 
   parents(manifestIds: readonly string[]): Promise<string[]> {
@@ -102,13 +96,24 @@ export class PostgresVerdictStore extends VerdictStore {
   }
 }
 
-/** Conditions on `manifest m`; `$3` is the node or repository. */
+const WITH_DIGEST = `SELECT id FROM manifest WHERE digest = $1 AND ($2::uuid IS NULL OR repository_id = $2)`;
+
+/**
+ * The lock waits for judgements under way, which saw the world from before, and gives what they stored. Without it a
+ * verdict that is about to be stored as pending would be overlooked, and wait for ever.
+ */
+const WAITING_WITH_DIGEST = `
+  WITH settled AS MATERIALIZED (
+    SELECT v.manifest_id AS id, v.results FROM manifest m JOIN verdict v ON v.manifest_id = m.id
+    WHERE m.digest = $1 AND ($2::uuid IS NULL OR m.repository_id = $2) FOR SHARE OF v
+  )
+  SELECT id FROM settled WHERE results @> '[{"outcome": "pending"}]'`;
+
+/** Conditions on `manifest m`; `$3` is the node. */
 const SCOPES: Readonly<Record<VerdictScope['kind'], string>> = {
   installation: '$3::uuid IS NULL',
   node: `EXISTS (SELECT FROM repository r JOIN node n ON n.id = r.project_id
     WHERE r.id = m.repository_id AND n.lineage @> ARRAY[$3::uuid])`,
-  signed: `m.repository_id = $3::uuid AND EXISTS (SELECT FROM verdict v
-    WHERE v.manifest_id = m.id AND v.results @> '[{"kind": "signature", "outcome": "pass"}]')`,
   'no-data': `$3::uuid IS NULL AND m.digest IN (SELECT digest FROM evidence
     WHERE kind = 'scan' AND payload ->> 'state' = 'no-data')`,
 };

@@ -1,0 +1,78 @@
+import type { OutboxEvent, VerdictStore } from '@sluice/database';
+import type { JobRequest } from '@sluice/jobs';
+import { evaluateJob, sweepJob } from './verdicts.ts';
+
+/** Jobs that bring evidence, as other features queue them, and what their key is. */
+const SCAN_JOB = 'scan.artifact';
+const VERIFY_JOB = 'signature.verify';
+/** `<repository id>/<digest>` */
+const VERIFY_KEY = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/(.+)$/;
+
+/**
+ * Tells which verdicts an event touches, as jobs that judge them again. More than needed does no harm; less would
+ * leave a stored verdict that a fresh judgement contradicts.
+ */
+export class VerdictEvents {
+  readonly #verdicts: VerdictStore;
+
+  constructor(verdicts: VerdictStore) {
+    this.#verdicts = verdicts;
+  }
+
+  /** The subscriber for the outbox relay. */
+  async jobsFor(event: OutboxEvent): Promise<JobRequest[]> {
+    switch (event.type) {
+      case 'artifact.pushed':
+        return this.#pushed(event.payload.manifestId);
+      case 'children.released':
+        return this.#withDescendants(event.payload.manifestIds);
+      case 'evidence.changed':
+        return this.#evidenceChanged(event.payload.digest, event.payload.repositoryId);
+      case 'policy.changed':
+        return [sweepJob(scopeOf(event.payload.nodeId))];
+      case 'trust.changed':
+        // Before any signature is checked again: one by a key that is trusted no more ceases to count at once.
+        return [sweepJob(scopeOf(event.payload.nodeId))];
+      case 'advisories.changed':
+        await this.#verdicts.noteAdvisoriesLoaded();
+        return [sweepJob({ kind: 'no-data' })];
+      case 'job.finished':
+        return this.#jobFinished(event.payload.kind, event.payload.key);
+      case 'artifact.deleted':
+      case 'signatures.removed':
+      case 'verdict.changed':
+        // The first two become changes of evidence or of edges; the third queued the indexes that it concerns.
+        return [];
+    }
+  }
+
+  /** The artifact, the indexes that waited for it, and (a signature may have been there first) what it names. */
+  async #pushed(manifestId: string): Promise<JobRequest[]> {
+    const parents = await this.#verdicts.parents([manifestId]);
+    return [...(await this.#withDescendants([manifestId])), ...parents.map(evaluateJob)];
+  }
+
+  async #evidenceChanged(digest: string, repositoryId: string | null): Promise<JobRequest[]> {
+    const own = await this.#verdicts.withDigest(digest, repositoryId);
+    // What is known of an index in a repository are signatures, and they cover what it names.
+    return repositoryId === null ? own.map(evaluateJob) : this.#withDescendants(own);
+  }
+
+  /** Work that a verdict waited for has ended, perhaps without bringing anything. */
+  async #jobFinished(kind: string, key: string): Promise<JobRequest[]> {
+    if (kind === SCAN_JOB) {
+      return (await this.#verdicts.withDigest(key, null, { waiting: true })).map(evaluateJob);
+    }
+    const [, repositoryId, digest] = (kind === VERIFY_JOB && VERIFY_KEY.exec(key)) || [];
+    if (repositoryId === undefined || digest === undefined) return [];
+    return this.#withDescendants(await this.#verdicts.withDigest(digest, repositoryId));
+  }
+
+  async #withDescendants(manifestIds: readonly string[]): Promise<JobRequest[]> {
+    return [...manifestIds, ...(await this.#verdicts.descendants(manifestIds))].map(evaluateJob);
+  }
+}
+
+function scopeOf(nodeId: string | null): Parameters<typeof sweepJob>[0] {
+  return nodeId === null ? { kind: 'installation' } : { kind: 'node', nodeId };
+}
