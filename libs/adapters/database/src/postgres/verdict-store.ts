@@ -50,8 +50,6 @@ export class PostgresVerdictStore extends VerdictStore {
   }
 
   async list(scope: VerdictScope, after: string | null, limit: number): Promise<string[]> {
-    const subject =
-      scope.kind === 'node' ? scope.nodeId : scope.kind === 'signed' ? scope.repositoryId : null;
     return ids(
       this.#source,
       `SELECT m.id FROM manifest m WHERE ($1::uuid IS NULL OR m.id > $1) AND ${SCOPES[scope.kind]}
