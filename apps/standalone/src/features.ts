@@ -1,0 +1,95 @@
+import { join } from 'node:path';
+import { Catalog } from '@sluice/catalog';
+import { BlobService, ManifestService, PullGate, UploadService, UploadSweep } from '@sluice/distribution';
+import { Policies, VerdictEvents, Verdicts } from '@sluice/gate';
+import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
+import { createIdentity, KeyFile } from '@sluice/identity';
+import { Members, Projects } from '@sluice/projects';
+import { SignatureVerifier, StoredSignatureContents, TrustedKeys } from '@sluice/signing';
+import type { StandaloneConfig } from './config.ts';
+import type { DataDirectory } from './data-directory.ts';
+import type { Checkpoint } from './fault-points.ts';
+import type { State } from './state.ts';
+import type { Stores } from './stores.ts';
+
+/** A client that was told of a blob gets this long to push the manifest that names it. */
+const LEASE_SECONDS = 86_400;
+/** An upload that nobody continues is kept this long. */
+const UPLOAD_SESSION_SECONDS = 86_400;
+/** Manifests kept in memory; they never change under their digest. */
+const MANIFEST_CACHE_BYTES = 128 * 1_048_576;
+
+/** Every feature of the platform, wired to its stores. */
+export type Features = Awaited<ReturnType<typeof createFeatures>>;
+
+export async function createFeatures(parts: {
+  readonly config: StandaloneConfig;
+  readonly directory: DataDirectory;
+  readonly publicUrl: string;
+  readonly state: State;
+  readonly stores: Stores;
+  readonly checkpoint: Checkpoint;
+}) {
+  const { config, directory, publicUrl, state, stores, checkpoint } = parts;
+  const gate = new PullGate(stores.verdictSignals, stores.denialLog, {
+    holdMs: config.gateHoldSeconds * 1_000,
+    publicUrl,
+  });
+  const lease = { leaseSeconds: LEASE_SECONDS };
+  const verifier = new SignatureVerifier(
+    stores.signatures,
+    stores.trustedKeys,
+    new StoredSignatureContents(stores.signatures, state.blobs),
+    stores.evidence,
+    () => new Date(),
+  );
+  return {
+    identity: await createIdentityFeature(config, directory, publicUrl, stores),
+    catalog: new Catalog(stores.catalog, stores.verdictSignals),
+    members: new Members(stores.grants, stores.audit),
+    projects: new Projects(stores.nodes, stores.audit),
+    manifests: new ManifestService(stores.registryReads, stores.manifestWrites, gate, {
+      ...lease,
+      cacheBytes: MANIFEST_CACHE_BYTES,
+    }),
+    blobs: new BlobService(stores.registryReads, stores.blobLinks, state.blobs, gate, lease),
+    uploads: new UploadService(
+      stores.uploadSessions,
+      state.blobs,
+      { ...lease, sessionSeconds: UPLOAD_SESSION_SECONDS },
+      checkpoint,
+    ),
+    uploadSweep: new UploadSweep(stores.uploadSessions, state.blobs),
+    trustedKeys: new TrustedKeys(stores.trustedKeys, stores.audit),
+    verifier,
+    policies: new Policies(stores.policies, stores.audit),
+    verdicts: new Verdicts(stores.verdicts, stores.jobs),
+    verdictEvents: new VerdictEvents(stores.verdicts),
+  };
+}
+
+async function createIdentityFeature(
+  config: StandaloneConfig,
+  directory: DataDirectory,
+  publicUrl: string,
+  stores: Stores,
+) {
+  const issuers = config.gitlabUrl.map((issuer) => ({
+    issuer,
+    ...(config.gitlabJwksFile === undefined ? {} : { jwksFile: config.gitlabJwksFile }),
+  }));
+  return createIdentity(
+    {
+      nodes: stores.nodes,
+      principals: stores.principals,
+      grants: stores.grants,
+      secrets: stores.secrets,
+      ciBindings: stores.ciBindings,
+      seenTokens: stores.seenTokens,
+      audit: stores.audit,
+      tokenKeys: await KeyFile.open(join(directory.keys, 'registry-tokens.json')),
+      issuerKeys: new JwksIssuerKeys(issuers),
+    },
+    { publicUrl, service: new URL(publicUrl).host, gitlabIssuers: config.gitlabUrl },
+  );
+}

@@ -1,0 +1,68 @@
+import {
+  PostgresAdvisoryStore,
+  PostgresAuditLog,
+  PostgresAuditTrail,
+  PostgresBlobLinks,
+  PostgresCatalogStore,
+  PostgresCiBindingStore,
+  PostgresDenialList,
+  PostgresDenialLog,
+  PostgresEvidenceStore,
+  PostgresGrantStore,
+  PostgresInventoryStore,
+  PostgresJobLedger,
+  PostgresJobQueue,
+  PostgresManifestWrites,
+  PostgresNodeStore,
+  PostgresOutbox,
+  PostgresPolicyStore,
+  PostgresPrincipalStore,
+  PostgresRegistryReads,
+  PostgresSecretStore,
+  PostgresSeenTokens,
+  PostgresSignatureStore,
+  PostgresTrustedKeyStore,
+  PostgresUploadSessions,
+  PostgresVerdictSignals,
+  PostgresVerdictStore,
+} from '@sluice/database/postgres';
+import type { Logger } from '@sluice/platform';
+import type { Checkpoint } from './fault-points.ts';
+import type { State } from './state.ts';
+
+/** Every store of the platform, on one database. */
+export type Stores = Awaited<ReturnType<typeof openStores>>;
+
+export async function openStores({ database, notifications }: State, logger: Logger, checkpoint: Checkpoint) {
+  return {
+    advisories: new PostgresAdvisoryStore(database),
+    audit: new PostgresAuditLog(database),
+    auditTrail: new PostgresAuditTrail(database),
+    blobLinks: new PostgresBlobLinks(database),
+    catalog: new PostgresCatalogStore(database),
+    ciBindings: new PostgresCiBindingStore(database),
+    denialList: new PostgresDenialList(database),
+    denialLog: new PostgresDenialLog(database, {
+      onError: (error) =>
+        logger.error({ event: 'denial-log.failed', err: error }, 'Denials could not be written'),
+    }),
+    evidence: new PostgresEvidenceStore(database),
+    grants: new PostgresGrantStore(database),
+    inventories: new PostgresInventoryStore(database),
+    jobQueue: new PostgresJobQueue(database),
+    jobs: new PostgresJobLedger(database),
+    manifestWrites: new PostgresManifestWrites(database, checkpoint),
+    nodes: new PostgresNodeStore(database),
+    outbox: new PostgresOutbox(database),
+    policies: new PostgresPolicyStore(database),
+    principals: new PostgresPrincipalStore(database),
+    registryReads: new PostgresRegistryReads(database),
+    secrets: new PostgresSecretStore(database),
+    seenTokens: new PostgresSeenTokens(database),
+    signatures: new PostgresSignatureStore(database),
+    trustedKeys: new PostgresTrustedKeyStore(database),
+    uploadSessions: new PostgresUploadSessions(database),
+    verdictSignals: await PostgresVerdictSignals.open(notifications),
+    verdicts: new PostgresVerdictStore(database),
+  };
+}
