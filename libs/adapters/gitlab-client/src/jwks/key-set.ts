@@ -19,7 +19,7 @@ export class KeySet {
     this.#entries = entries;
   }
 
-  /** @throws TypeError when the text is no JWK set with at least one usable key */
+  /** @throws SyntaxError when the text is no JSON, TypeError when it is no JWK set with at least one usable key */
   static parse(text: string): KeySet {
     const keys = (JSON.parse(text) as { keys?: unknown } | null)?.keys;
     if (!Array.isArray(keys)) throw new TypeError('no JWK set: it has no list "keys"');
