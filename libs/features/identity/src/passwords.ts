@@ -8,10 +8,12 @@ const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
 /** How long a verified password is trusted without hashing it again. docker sends it with every single request. */
 const VERIFIED_TTL_MS = 5 * 60_000;
-/** Hashing takes a core for a while each; more at once would starve everything else. */
-const CONCURRENT = 2;
-/** Beyond this many waiting, whoever comes next is better told to come back. */
-const WAITING_MAX = 100;
+export interface PasswordLimits {
+  /** How many are hashed at once; each takes a core for a while, so more would starve everything else. 2 unless said. */
+  readonly concurrent?: number;
+  /** How many may wait; whoever comes next is better told to come back. 100 unless said. */
+  readonly waiting?: number;
+}
 
 /** Hashes and verifies passwords with Argon2id, and remembers for a while which ones were right. */
 export class Passwords {
@@ -20,8 +22,13 @@ export class Passwords {
   readonly #verified = new LRUCache<string, true>({ max: 10_000, ttl: VERIFIED_TTL_MS });
   readonly #running = new Map<string, Promise<boolean>>();
   readonly #waiting: (() => void)[] = [];
+  readonly #limits: Required<PasswordLimits>;
   #active = 0;
   #decoy: Promise<string> | undefined;
+
+  constructor(limits: PasswordLimits = {}) {
+    this.#limits = { concurrent: limits.concurrent ?? 2, waiting: limits.waiting ?? 100 };
+  }
 
   hash(password: string): Promise<string> {
     return this.#limited(() => hash(password, PARAMETERS));
@@ -79,8 +86,8 @@ export class Passwords {
   }
 
   async #limited<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#active >= CONCURRENT) {
-      if (this.#waiting.length >= WAITING_MAX) {
+    if (this.#active >= this.#limits.concurrent) {
+      if (this.#waiting.length >= this.#limits.waiting) {
         throw new AccessError(
           'credentials-unavailable',
           'too many logins at once: try again in a few seconds',
