@@ -131,7 +131,7 @@ describe('RegistryClient', () => {
         },
         { credentials: ADA },
       );
-      await client.ping();
+      expect(await client.findManifest('team/app', 'v1')).toBeNull();
       expect(await client.getBlob('team/app', digestOf(Buffer.from('blob')))).toEqual(Buffer.from('blob'));
       expect(store.requests).toEqual([{ method: 'GET', path: '/x', authorization: undefined }]);
     });

@@ -77,12 +77,7 @@ export class Transport {
       const canRedirect = request.method === 'GET' || request.method === 'HEAD';
       if (!canRedirect || !REDIRECTS.has(response.status)) return response;
       await discard(response);
-      const next = URL.parse(response.headers.get('location') ?? '', url.href);
-      if (next === null || !['http:', 'https:'].includes(next.protocol))
-        throw new RegistryClientError('PROTOCOL', `${url.host} redirects to nowhere`);
-      if (url.protocol === 'https:' && next.protocol !== 'https:')
-        throw new RegistryClientError('PROTOCOL', `${url.host} redirects from https to ${next.origin}`);
-      url = next;
+      url = redirectTarget(url, response.headers.get('location'));
     }
     throw new RegistryClientError('PROTOCOL', `${this.base.host} redirects more than ${REDIRECT_MAX} times`);
   }
@@ -109,6 +104,16 @@ export class Transport {
       throw new RegistryClientError('UNREACHABLE', `${url.origin} does not answer: ${reason}`, { cause });
     }
   }
+}
+
+/** Where a redirect leads. @throws RegistryClientError PROTOCOL when that is nowhere, or no longer encrypted */
+export function redirectTarget(from: URL, location: string | null): URL {
+  const target = location === null || location === '' ? null : URL.parse(location, from.href);
+  if (target === null || !['http:', 'https:'].includes(target.protocol))
+    throw new RegistryClientError('PROTOCOL', `${from.host} redirects to nowhere`);
+  if (from.protocol === 'https:' && target.protocol !== 'https:')
+    throw new RegistryClientError('PROTOCOL', `${from.host} redirects from https to ${target.origin}`);
+  return target;
 }
 
 function reachReason(error: unknown): string {

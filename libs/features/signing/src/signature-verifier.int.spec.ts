@@ -360,6 +360,26 @@ describe('SignatureVerifier', () => {
     expect(await verify()).toEqual({ checked: 1, verified: 1, missing: 0 });
   });
 
+  it('searches 10,000 referrers and says that it did not search more', async () => {
+    await sql(
+      `INSERT INTO manifest (id, repository_id, digest, media_type, subject_digest, kind, size, content)
+       SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, $1, 'sha256:' || lpad(to_hex(n), 64, '0'),
+         'x', $2, 'artifact', 2, '{}' FROM generate_series(1, 10001) n`,
+      [repositoryId, subject],
+    );
+    expect(await verify()).toEqual({ checked: 1, verified: 0, missing: 0 });
+    expect(await reasons()).toEqual(['limit']);
+  });
+
+  it('does not read blobs that are too large for a signature', async () => {
+    const large = Buffer.alloc(257 * 1024, ' ');
+    await pushBlob(large);
+    await pushManifest(referrer(large));
+    storage.read = () => Promise.reject(new Error('this was not to be read'));
+    await verify();
+    expect(await reasons()).toEqual(['content-too-large']);
+  });
+
   it('stops between two signatures when it is told to, and leaves the evidence as it was', async () => {
     await trust('p256');
     await pushLegacy('p256');
