@@ -2,6 +2,7 @@ import { CredentialsRevoked } from '@sluice/distribution';
 import { AccessError, type Caller, type RepositoryAction } from '@sluice/domain/access';
 import {
   type DistributionPath,
+  isRepositoryName,
   OciError,
   parseDistributionPath,
   type RepositoryName,
@@ -43,7 +44,7 @@ export async function registerDataPlane(
       plane.setErrorHandler((error, request, reply) => fail(request, reply, dependencies, error, null));
       plane.setNotFoundHandler((request, reply) => answer(request, reply, dependencies));
       // Fastify's own parameters end at 100 characters and decode escapes; the path is parsed by domain/oci instead.
-      for (const url of ['', '/', '/*']) {
+      for (const url of ['/', '/*']) {
         plane.route({
           method: [...METHODS],
           url,
@@ -153,13 +154,19 @@ function fail(
   }
   reply.headers({ ...wire.headers, 'content-type': 'application/json' });
   if (wire.status === 401) {
-    const scope = progress?.path ? scopeFor(progress.path, progress.action) : null;
+    const scope = progress?.path ? scopeFor(progress.path, progress.action, mountFrom(request)) : null;
     reply.header(
       'www-authenticate',
       challenge(request.raw, dependencies.challenge, scope, challengeError(error)),
     );
   }
   reply.code(wire.status).send(errorBody(wire));
+}
+
+function mountFrom(request: FastifyRequest): RepositoryName | null {
+  if (request.method !== 'POST') return null;
+  const from = new URLSearchParams(request.raw.url?.split('?')[1]).get('from') ?? '';
+  return isRepositoryName(from) ? from : null;
 }
 
 function challengeError(error: unknown): ChallengeError | null {

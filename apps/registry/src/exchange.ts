@@ -41,11 +41,14 @@ export class Exchange {
   }
 
   /** Who asks, for the services that let content out. */
-  get pull(): PullRequest {
-    const { request, caller } = this;
+  pullOf(repository: RepositoryName): PullRequest {
+    const { request, caller, actions } = this;
+    const mayPush = actions.includes('push');
     return {
       caller,
-      mayPush: this.actions.includes('push'),
+      actions,
+      isPushing: mayPush && caller.access !== null,
+      principalMayPush: async () => mayPush || principalMayPush(this.dependencies, caller, repository),
       clientAddress: request.ip,
       userAgent: request.headers['user-agent'] ?? null,
       requestId: request.id,
@@ -75,4 +78,15 @@ export async function rightsOn(
     return caller.access.find((entry) => entry.repository === repository)?.actions ?? [];
   }
   return (await access.repositoryRights(caller, repository, ALL_ACTIONS)).actions;
+}
+
+/** What the principal may do, whatever its token was asked for. A caller without a token has said all it may do. */
+async function principalMayPush(
+  { access }: DataPlaneDependencies,
+  caller: Caller,
+  repository: RepositoryName,
+): Promise<boolean> {
+  if (caller.access === null) return false;
+  const whole = { ...caller, access: null, scopes: null };
+  return (await access.repositoryRights(whole, repository, ['push'])).actions.includes('push');
 }

@@ -9,13 +9,13 @@ type BlobPath = PathOf<'blob'>;
 /** distribution-spec, "Pulling blobs" (end-2). */
 export async function getBlob(exchange: Exchange, { repository, digest }: BlobPath): Promise<void> {
   const { request, reply, dependencies } = exchange;
-  const blob = await dependencies.blobs.get(repository, parseDigest(digest), exchange.pull);
+  const blob = await dependencies.blobs.get(repository, parseDigest(digest), exchange.pullOf(repository));
   await sendBlob(request, reply, blob);
 }
 
 export async function headBlob(exchange: Exchange, { repository, digest }: BlobPath): Promise<void> {
   const { reply, dependencies } = exchange;
-  const blob = await dependencies.blobs.head(repository, parseDigest(digest), exchange.pull);
+  const blob = await dependencies.blobs.head(repository, parseDigest(digest), exchange.pullOf(repository));
   if (blob.warning !== null) reply.header('warning', warningHeader(blob.warning));
   reply.headers({
     'content-type': 'application/octet-stream',

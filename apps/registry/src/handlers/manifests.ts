@@ -14,7 +14,7 @@ export async function getManifest(
   { repository, reference }: ManifestPath,
 ): Promise<void> {
   const { reply, dependencies } = exchange;
-  const manifest = await dependencies.manifests.get(repository, reference, exchange.pull);
+  const manifest = await dependencies.manifests.get(repository, reference, exchange.pullOf(repository));
   const headers: Record<string, string> = {
     'content-type': manifest.mediaType,
     'docker-content-digest': manifest.digest,
@@ -34,7 +34,7 @@ export async function headManifest(
   { repository, reference }: ManifestPath,
 ): Promise<void> {
   const { reply, dependencies } = exchange;
-  const manifest = await dependencies.manifests.head(repository, reference, exchange.pull);
+  const manifest = await dependencies.manifests.head(repository, reference, exchange.pullOf(repository));
   if (manifest.warning !== null) reply.header('warning', warningHeader(manifest.warning));
   reply.headers({
     'content-type': manifest.mediaType,

@@ -89,7 +89,7 @@ async function mountBlob(exchange: Exchange, repository: RepositoryName, digest:
     digest,
     from,
     (candidate) => exchange.mayPull(candidate),
-    exchange.pull,
+    exchange.pullOf(repository),
   );
   if (mounted) created(exchange.reply, repository, digest);
   return mounted;

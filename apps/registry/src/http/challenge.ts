@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { RepositoryAction } from '@sluice/domain/access';
-import type { DistributionPath } from '@sluice/domain/oci';
+import type { DistributionPath, RepositoryName } from '@sluice/domain/oci';
 
 export interface ChallengeSettings {
   /** URL under which clients reach Sluice, without a slash at its end. */
@@ -31,12 +31,21 @@ export function challenge(
   ].join(',');
 }
 
-/** What a client must ask a token for to do what it tried; null when no scope would help. */
-export function scopeFor(path: DistributionPath, action: RepositoryAction | null): string | null {
+/**
+ * What a client must ask a token for to do what it tried; null when no scope would help.
+ *
+ * @param mountFrom the repository that a blob is to be mounted from
+ */
+export function scopeFor(
+  path: DistributionPath,
+  action: RepositoryAction | null,
+  mountFrom: RepositoryName | null,
+): string | null {
   if (path.kind === 'base') return null;
   if (path.kind === 'catalog') return 'registry:catalog:*';
-  const actions = action === 'push' ? 'pull,push' : action;
-  return actions === null ? null : `repository:${path.repository}:${actions}`;
+  if (action === null) return null;
+  const own = `repository:${path.repository}:${action === 'push' ? 'pull,push' : action}`;
+  return mountFrom === null ? own : `${own} repository:${mountFrom}:pull`;
 }
 
 /**

@@ -71,7 +71,7 @@ export class BlobService {
    * @throws as {@link get}
    */
   async head(repository: RepositoryName, digest: Digest, request: PullRequest): Promise<PulledBlob> {
-    if (!request.mayPush) return this.get(repository, digest, request);
+    if (!request.actions.includes('push')) return this.get(repository, digest, request);
     const found = await this.#find(repository, digest, request);
     if (!(await this.#keep(found.blob))) throw unknownBlob(digest);
     return this.#pulled(found, null);

@@ -79,22 +79,19 @@ export class ManifestService {
    */
   async get(repository: RepositoryName, reference: string, request: PullRequest): Promise<PulledManifest> {
     const first = await this.#find(repository, reference, request);
-    const isOwnPending = request.mayPush && first.verdict?.state === 'pending';
-    const { found, warning } = isOwnPending
-      ? { found: first, warning: null }
-      : await this.#admit(repository, reference, first, request);
+    const { found, warning } = await this.#admit(repository, reference, first, request);
     return { ...head(found, warning), content: await this.#content(found.manifest) };
   }
 
   /**
-   * What a pull would answer, without the bytes. Whoever may push to the repository gets it whatever the verdict:
-   * clients ask what a tag points to before they move it, and containerd gives up when that is refused.
+   * What a pull would answer, without the bytes. A client that is pushing gets it whatever the verdict: it asks what a
+   * tag points to before it moves it, and containerd gives up when that is refused.
    *
    * @throws as {@link get}
    */
   async head(repository: RepositoryName, reference: string, request: PullRequest): Promise<ManifestHead> {
     const first = await this.#find(repository, reference, request);
-    if (request.mayPush) return head(first, null);
+    if (request.isPushing) return head(first, null);
     const { found, warning } = await this.#admit(repository, reference, first, request);
     return head(found, warning);
   }
@@ -176,7 +173,10 @@ export class ManifestService {
     return this.#reads.referrers(repository, subject, { artifactType, after, limit });
   }
 
-  #admit(repository: RepositoryName, reference: string, first: FoundManifest, request: PullRequest) {
+  async #admit(repository: RepositoryName, reference: string, first: FoundManifest, request: PullRequest) {
+    if (first.verdict?.state === 'pending' && (await request.principalMayPush())) {
+      return { found: first, warning: null };
+    }
     return this.#gate.admit(request, repository, reference, first, () =>
       this.#find(repository, reference, request),
     );

@@ -82,7 +82,9 @@ export class PullGate {
       case 'warn':
         return { found, warning: decision.message };
       case 'hold':
-        throw new VerdictPending(`${decision.reason}; try again ${this.#verdictUrl(decision.verdictId)}`);
+        throw new VerdictPending(
+          `${decision.reason}: try again, or see ${this.#verdictUrl(decision.verdictId)}`,
+        );
       case 'deny':
         throw this.#deny(request, repository, reference, found, decision);
     }

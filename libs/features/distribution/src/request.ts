@@ -1,11 +1,18 @@
-import type { Caller } from '@sluice/domain/access';
+import type { Caller, RepositoryAction } from '@sluice/domain/access';
 import { OciError } from '@sluice/domain/oci';
 
 /** Who asks the data plane for something, already authorised to ask. */
 export interface PullRequest {
   readonly caller: Caller;
-  /** Whether the caller may push to the repository in question. */
-  readonly mayPush: boolean;
+  /** What the caller's credential allows on the repository in question. */
+  readonly actions: readonly RepositoryAction[];
+  /** Whether the credential was asked for to push: a token of the registry that allows it. */
+  readonly isPushing: boolean;
+  /**
+   * Whether the principal may push to the repository, also when this credential does not say so: clients ask for a
+   * token that allows no more than they need (cosign reads what it signs with one that only pulls).
+   */
+  principalMayPush(): Promise<boolean>;
   readonly clientAddress: string | null;
   readonly userAgent: string | null;
   readonly requestId: string | null;

@@ -1,0 +1,197 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FsBlobStorage } from '@sluice/blob-storage/fs';
+import { AuditLog, type Denial, DenialLog } from '@sluice/database';
+import {
+  PostgresBlobLinks,
+  PostgresCatalogStore,
+  PostgresCiBindingStore,
+  PostgresGrantStore,
+  PostgresManifestWrites,
+  PostgresNodeStore,
+  PostgresNotifications,
+  PostgresPrincipalStore,
+  PostgresRegistryReads,
+  PostgresSecretStore,
+  PostgresSeenTokens,
+  PostgresUploadSessions,
+  PostgresVerdictSignals,
+} from '@sluice/database/postgres';
+import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
+import { BlobService, ManifestService, PullGate, UploadService } from '@sluice/distribution';
+import { parseNodePath, type Role, type Visibility } from '@sluice/domain/access';
+import type { VerdictState } from '@sluice/domain/policy';
+import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
+import { createIdentity, KeyFile, Passwords } from '@sluice/identity';
+import { fastify } from 'fastify';
+import { registerDataPlane } from '../data-plane.ts';
+import type { BodyPace } from '../http/request-body.ts';
+import { registerTokenEndpoint } from '../token-endpoint.ts';
+
+/** Keeps what was refused, to be looked at. */
+class RecordingDenials extends DenialLog {
+  readonly denials: Denial[] = [];
+
+  record(denial: Denial): void {
+    this.denials.push(denial);
+  }
+
+  async close(): Promise<void> {}
+}
+
+class NoAudit extends AuditLog {
+  async record(): Promise<void> {}
+}
+
+export interface TestRegistryOptions {
+  readonly holdMs?: number;
+  readonly pace?: BodyPace;
+  readonly listenPort?: number;
+}
+
+export const PUBLIC_URL = 'https://sluice.test';
+export const PASSWORD = 'a-good-password';
+
+/** The data plane with everything real behind it, on a port of its own. */
+export class TestRegistry {
+  readonly database: TestDatabase;
+  readonly url: string;
+  readonly host: string;
+  readonly denials: readonly Denial[];
+  readonly storageDirectory: string;
+  readonly #close: () => Promise<void>;
+
+  private constructor(
+    parts: Pick<TestRegistry, 'database' | 'url' | 'host' | 'denials' | 'storageDirectory'>,
+    close: () => Promise<void>,
+  ) {
+    this.database = parts.database;
+    this.url = parts.url;
+    this.host = parts.host;
+    this.denials = parts.denials;
+    this.storageDirectory = parts.storageDirectory;
+    this.#close = close;
+  }
+
+  static async start(options: TestRegistryOptions = {}): Promise<TestRegistry> {
+    const database = await createTestDatabase();
+    const { source } = database;
+    const directory = await mkdtemp(join(tmpdir(), 'sluice-registry-'));
+    const storage = await FsBlobStorage.open(join(directory, 'blobs'));
+    const notifications = new PostgresNotifications({ url: database.url });
+    const denials = new RecordingDenials();
+    const gate = new PullGate(await PostgresVerdictSignals.open(notifications), denials, {
+      holdMs: options.holdMs ?? 0,
+      publicUrl: PUBLIC_URL,
+    });
+    const reads = new PostgresRegistryReads(source);
+    const identity = createIdentity(
+      {
+        principals: new PostgresPrincipalStore(source),
+        nodes: new PostgresNodeStore(source),
+        grants: new PostgresGrantStore(source),
+        secrets: new PostgresSecretStore(source),
+        ciBindings: new PostgresCiBindingStore(source),
+        seenTokens: new PostgresSeenTokens(source),
+        audit: new NoAudit(),
+        tokenKeys: await KeyFile.open(join(directory, 'token-keys.json')),
+        issuerKeys: new JwksIssuerKeys([]),
+      },
+      { publicUrl: PUBLIC_URL, service: 'sluice', gitlabIssuers: [] },
+    );
+    const server = fastify({ logger: false, bodyLimit: 1024 });
+    await registerTokenEndpoint(server, identity.tokenEndpoint);
+    await registerDataPlane(server, {
+      authentication: identity.authentication,
+      access: identity.accessControl,
+      repositories: new PostgresCatalogStore(source),
+      manifests: new ManifestService(reads, new PostgresManifestWrites(source), gate, {
+        cacheBytes: 16 * 1024 * 1024,
+        leaseSeconds: 3_600,
+      }),
+      blobs: new BlobService(reads, new PostgresBlobLinks(source), storage, gate, { leaseSeconds: 3_600 }),
+      uploads: new UploadService(new PostgresUploadSessions(source), storage, {
+        sessionSeconds: 3_600,
+        leaseSeconds: 3_600,
+      }),
+      challenge: { publicUrl: PUBLIC_URL, service: 'sluice', trustForwardedProto: true },
+      ...(options.pace === undefined ? {} : { pace: options.pace }),
+    });
+    await server.listen({ port: options.listenPort ?? 0, host: '127.0.0.1' });
+    const host = `127.0.0.1:${(server.server.address() as AddressInfo).port}`;
+    return new TestRegistry(
+      { database, url: `http://${host}`, host, denials: denials.denials, storageDirectory: directory },
+      async () => {
+        server.server.closeAllConnections();
+        await server.close();
+        await notifications.close();
+        await database.close();
+        await rm(directory, { recursive: true, force: true });
+      },
+    );
+  }
+
+  async createProject(path: string, visibility: Visibility = 'private'): Promise<string> {
+    const nodes = new PostgresNodeStore(this.database.source);
+    const created = await nodes.create({ kind: 'project', path: parseNodePath(path), visibility });
+    return created.at(-1)?.id ?? '';
+  }
+
+  /** A user with the password {@link PASSWORD} and a role on a project. */
+  async createUser(
+    name: string,
+    grants: Readonly<Record<string, Role>> = {},
+    isAdmin = false,
+  ): Promise<string> {
+    const principal = await new PostgresPrincipalStore(this.database.source).create({
+      kind: 'user',
+      name,
+      isAdmin,
+      passwordHash: await new Passwords().hash(PASSWORD),
+    });
+    for (const [path, role] of Object.entries(grants)) {
+      await this.database.source.query(
+        `INSERT INTO access_grant (id, node_id, principal_id, role)
+         SELECT gen_random_uuid(), id, $1, $2 FROM node WHERE path = $3`,
+        [principal.id, role, path],
+      );
+    }
+    return principal.id;
+  }
+
+  /** Stores a verdict as the gate does. */
+  async judge(
+    repository: string,
+    digest: string,
+    state: VerdictState,
+    summary: string | null,
+  ): Promise<string> {
+    const [row] = await this.database.source.query<{ id: string }[]>(
+      `WITH judged AS (
+         UPDATE verdict v SET state = $3, summary = $4, evaluated_at = now()
+         FROM manifest m JOIN repository r ON r.id = m.repository_id
+         WHERE v.manifest_id = m.id AND r.name = $1 AND m.digest = $2 RETURNING v.id, m.id AS manifest_id)
+       SELECT id, pg_notify('sluice_verdict', manifest_id::text) FROM judged`,
+      [repository, digest, state, summary],
+    );
+    return row?.id ?? '';
+  }
+
+  /** Makes a policy with an enforcing rule hold everywhere. */
+  async enforce(): Promise<void> {
+    await this.database.source.query(
+      `INSERT INTO policy (id, node_id, name, version, document) VALUES (gen_random_uuid(), NULL, 'default', 1,
+        '{"spec":{"mode":"enforce","rules":[{"name":"scanned","kind":"scan"}]}}')`,
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#close();
+  }
+}
+
+export function basic(user: string, password: string = PASSWORD): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
