@@ -14,6 +14,16 @@ export interface Scope {
   readonly actions: readonly ('pull' | 'push' | 'delete')[];
 }
 
+/** What reading a repository needs. */
+export function pull(repository: string): Scope {
+  return { repository, actions: ['pull'] };
+}
+
+/** What writing to a repository needs. */
+export function push(repository: string): Scope {
+  return { repository, actions: ['pull', 'push'] };
+}
+
 interface CachedToken {
   readonly header: string;
   readonly expiresAt: number;

@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto';
-import { type Digest, digestAlgorithm, isDigest } from '@sluice/domain/oci';
-import type { Credentials, Scope } from './authenticator.ts';
+import { type Digest, isDigest } from '@sluice/domain/oci';
+import { type Credentials, pull, push } from './authenticator.ts';
+import { digestOf, mismatch } from './content-digest.ts';
 import { RegistryClientError } from './errors.ts';
 import { isLoopback } from './reference.ts';
 import { type Descriptor, INDEX_MEDIA_TYPE, addReferrer, parseReferrers, referrersTag } from './referrers.ts';
 import { discard, readLimited, toError } from './response.ts';
+import { parseTags } from './tags.ts';
 import { Transport } from './transport.ts';
 
 export interface RegistryClientOptions {
@@ -320,33 +321,4 @@ export class RegistryClient {
     const next = /<([^>]*)>\s*;\s*rel="?next"?/.exec(response.headers.get('link') ?? '')?.[1];
     return next === undefined ? null : this.#transport.resolve(next, new URL(current, this.#transport.base));
   }
-}
-
-function parseTags(body: Buffer): readonly string[] {
-  try {
-    const { tags } = JSON.parse(body.toString('utf8')) as { tags?: unknown };
-    // Null stands for an empty list in what `distribution` sends.
-    if (tags === null || tags === undefined) return [];
-    if (Array.isArray(tags)) return tags.filter((tag) => typeof tag === 'string');
-  } catch {
-    // Falls through to the same refusal as JSON that is no list of tags.
-  }
-  throw new RegistryClientError('PROTOCOL', 'the list of tags is not in the form of the specification');
-}
-
-function digestOf(bytes: Uint8Array, like: Digest | null): Digest {
-  const algorithm = like === null ? 'sha256' : digestAlgorithm(like);
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}` as Digest;
-}
-
-function mismatch(expected: Digest, found: Digest): RegistryClientError {
-  return new RegistryClientError('DIGEST_MISMATCH', `expected the content ${expected}, got ${found}`);
-}
-
-function pull(repository: string): Scope {
-  return { repository, actions: ['pull'] };
-}
-
-function push(repository: string): Scope {
-  return { repository, actions: ['pull', 'push'] };
 }
