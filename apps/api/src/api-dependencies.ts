@@ -1,5 +1,6 @@
 import type { Catalog } from '@sluice/catalog';
 import type { AuditTrail, DenialList, JobLedger } from '@sluice/database';
+import type { Policies } from '@sluice/gate';
 import type {
   AccessControl,
   AccessTokens,
@@ -25,6 +26,7 @@ export interface ApiDependencies {
   readonly denials: DenialList;
   readonly jobs: JobLedger;
   readonly members: Members;
+  readonly policies: Policies;
   readonly projects: Projects;
   /** Where clients reach this installation, e.g. `https://sluice.example.com`; verdicts name it. */
   readonly publicUrl: string;

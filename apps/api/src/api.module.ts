@@ -2,6 +2,7 @@ import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { Catalog } from '@sluice/catalog';
 import { AuditTrail, DenialList, JobLedger } from '@sluice/database';
+import { Policies } from '@sluice/gate';
 import {
   AccessControl,
   AccessTokens,
@@ -35,6 +36,7 @@ import { TokenExchangeController } from './identity/token-exchange.controller.ts
 import { TokensController } from './identity/tokens.controller.ts';
 import { UsersController } from './identity/users.controller.ts';
 import { JobsController } from './jobs/jobs.controller.ts';
+import { PoliciesController } from './policies/policies.controller.ts';
 import { GrantsController } from './projects/grants.controller.ts';
 import { GroupsController } from './projects/groups.controller.ts';
 import { ProjectsController } from './projects/projects.controller.ts';
@@ -66,6 +68,7 @@ export class ApiModule {
       { provide: AccessTokens, useValue: dependencies.accessTokens },
       { provide: CiBindings, useValue: dependencies.ciBindings },
       { provide: Members, useValue: dependencies.members },
+      { provide: Policies, useValue: dependencies.policies },
       { provide: Projects, useValue: dependencies.projects },
       { provide: Robots, useValue: dependencies.robots },
       { provide: TokenExchange, useValue: dependencies.tokenExchange },
@@ -98,6 +101,7 @@ const CONTROLLERS = [
   GroupsController,
   JobsController,
   MeController,
+  PoliciesController,
   ProjectsController,
   RepositoriesController,
   ResolveController,

@@ -1,5 +1,6 @@
 import type { Finding, ScanEvidence } from '@sluice/domain/policy';
-import { PostgresPrincipalStore } from '@sluice/database/postgres';
+import { PostgresJobLedger, PostgresPrincipalStore, PostgresVerdictStore } from '@sluice/database/postgres';
+import { Verdicts } from '@sluice/gate';
 import { Passwords } from '@sluice/identity';
 import { type SeededArtifact, seedArtifact, seedEvidence } from '@sluice/database/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -49,6 +50,11 @@ describe('reading what was pushed', () => {
       payload: { path, visibility },
     });
     return uuidOf(response.json().id);
+  }
+
+  function verdicts(): Verdicts {
+    const { source } = api.database;
+    return new Verdicts(new PostgresVerdictStore(source), new PostgresJobLedger(source));
   }
 
   function uuidOf(id: string): string {
@@ -258,14 +264,26 @@ describe('reading what was pushed', () => {
     const pending = await seedArtifact(source, { projectId, repository: 'team/app/slow' });
     const startedAt = Date.now();
     const answer = get(`/artifacts/${idOf('art', pending.id)}/verdict?wait=20`);
-    setTimeout(() => {
-      void source.transaction(async (manager) => {
-        await manager.query(`UPDATE verdict SET state = 'green' WHERE manifest_id = $1`, [pending.id]);
-        await manager.query(`SELECT pg_notify('sluice_verdict', $1)`, [pending.id]);
-      });
-    }, 150);
+    setTimeout(() => void verdicts().evaluateArtifact(pending.id), 150);
     expect((await answer).json().state).toBe('green');
     expect(Date.now() - startedAt).toBeLessThan(5000);
+  });
+
+  it('holds a request for a verdict of which the inputs have changed until it is judged again', async () => {
+    const { source } = api.database;
+    const stale = await seedArtifact(source, {
+      projectId,
+      repository: 'team/app/stale',
+      verdict: { state: 'red', summary: 'signature: not signed' },
+    });
+    const path = `/artifacts/${idOf('art', stale.id)}/verdict`;
+    expect((await get(path)).json().state).toBe('red');
+    const answer = get(`${path}?wait=20`);
+    setTimeout(() => void verdicts().evaluateArtifact(stale.id), 150);
+    expect((await answer).json().state).toBe('green');
+    const startedAt = Date.now();
+    expect((await get(`${path}?wait=20`)).json().state).toBe('green');
+    expect(Date.now() - startedAt).toBeLessThan(2000);
   });
 
   it('answers with the pending verdict when the wait is over', async () => {

@@ -1,8 +1,9 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import { SluiceError } from '@sluice/domain/access';
 import { AccessError } from '@sluice/domain/access';
+import { PolicyError } from '@sluice/domain/policy';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiError, kindOfCode, kindOfStatus, type Problem, problemType } from './problem.ts';
+import { ApiError, type FieldError, kindOfCode, kindOfStatus, type Problem, problemType } from './problem.ts';
 
 /** Turns everything that is thrown into one problem document, and logs once what is our fault. */
 @Catch()
@@ -33,7 +34,7 @@ function problemOf(error: unknown, request: FastifyRequest): Problem {
       detail: error.message,
       code: error.code,
       ...common,
-      ...(error instanceof ApiError && error.errors.length > 0 ? { errors: error.errors } : {}),
+      ...fieldErrorsOf(error),
     };
   }
   const status = statusOf(error);
@@ -47,6 +48,17 @@ function problemOf(error: unknown, request: FastifyRequest): Problem {
     code,
     ...common,
   };
+}
+
+function fieldErrorsOf(error: SluiceError): { errors?: readonly FieldError[] } {
+  if (error instanceof ApiError && error.errors.length > 0) return { errors: error.errors };
+  if (!(error instanceof PolicyError) || error.problems.length === 0) return {};
+  // The document is one text in the body, so the place inside it is part of the message.
+  const errors = error.problems.map(({ path, message }) => ({
+    pointer: '/document',
+    message: path === '' ? message : `${path}: ${message}`,
+  }));
+  return { errors };
 }
 
 /** Nest's own exceptions and Fastify's errors carry a status; anything else is ours to answer for. */

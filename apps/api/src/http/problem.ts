@@ -2,6 +2,7 @@ import type { CatalogErrorCode } from '@sluice/catalog';
 import type { AccessErrorCode } from '@sluice/domain/access';
 import { SluiceError } from '@sluice/domain/access';
 import type { OciErrorCode } from '@sluice/domain/oci';
+import type { PolicyErrorCode } from '@sluice/domain/policy';
 import type { KeyErrorCode, TrustErrorCode } from '@sluice/domain/signature';
 
 /** An error of the API in the form of RFC 9457, with `code` for programs and `errors` for faults of single fields. */
@@ -48,7 +49,13 @@ export class ApiError extends SluiceError<ApiErrorCode> {
  * union here; the compiler then asks for each of them.
  */
 const PROBLEMS: Record<
-  AccessErrorCode | ApiErrorCode | CatalogErrorCode | KeyErrorCode | OciErrorCode | TrustErrorCode,
+  | AccessErrorCode
+  | ApiErrorCode
+  | CatalogErrorCode
+  | KeyErrorCode
+  | OciErrorCode
+  | PolicyErrorCode
+  | TrustErrorCode,
   ProblemKind
 > = {
   'validation-failed': { status: 400, title: 'The request is not valid' },
@@ -86,6 +93,11 @@ const PROBLEMS: Record<
   'artifact-unknown': { status: 404, title: 'There is no such artifact' },
   'verdict-unknown': { status: 404, title: 'There is no such verdict' },
 
+  'policy-invalid': { status: 400, title: 'The policy is not valid' },
+  'policy-unknown': { status: 404, title: 'There is no such policy' },
+  'policy-changed': { status: 409, title: 'The policy has changed meanwhile' },
+  'policy-protected': { status: 409, title: 'The policy cannot be deleted' },
+  'policy-node-unknown': { status: 404, title: 'There is no such group or project' },
   'trusted-key-name-invalid': { status: 400, title: 'The name is not valid' },
   'trusted-key-name-taken': { status: 409, title: 'The name is taken' },
   'trusted-key-exists': { status: 409, title: 'The key is trusted already' },

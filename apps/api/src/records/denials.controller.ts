@@ -3,7 +3,7 @@ import { DenialList } from '@sluice/database';
 import { AccessError, type Caller } from '@sluice/domain/access';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { Authorizer } from '../access/authorizer.ts';
+import { Authorizer, nodeTarget } from '../access/authorizer.ts';
 import { Permission } from '../access/permission.ts';
 import { CurrentCaller } from '../access/request-context.ts';
 import { linkNext, type Page, page } from '../http/paging.ts';
@@ -28,10 +28,10 @@ export class DenialsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Page<DenialView>> {
-    await this.#authorize(caller, query);
-    const { limit: _limit, after: _after, node, ...filter } = query;
+    const under = await this.#authorize(caller, query);
+    const { limit: _limit, after: _after, node: _node, ...filter } = query;
     const result = await page(query, {
-      fetch: (after, limit) => this.denials.list({ ...defined({ ...filter, under: node }), after, limit }),
+      fetch: (after, limit) => this.denials.list({ ...defined({ ...filter, under }), after, limit }),
       keyOf: (denial) => denial.id,
       cursor: z.uuid(),
       present: (denial) => presentDenial(denial, this.publicUrl.value),
@@ -40,15 +40,21 @@ export class DenialsController {
     return result;
   }
 
-  /** Whoever names a repository or a node needs a right there; only administrators see everything. */
-  async #authorize(caller: Caller, query: z.output<typeof listDenialsQuery>): Promise<void> {
+  /**
+   * Whoever names a repository or a node needs a right there; only administrators see everything. Returns the path of
+   * the node.
+   */
+  async #authorize(caller: Caller, query: z.output<typeof listDenialsQuery>): Promise<string | undefined> {
     const { repository, node } = query;
     if (repository !== undefined) {
       await this.authorizer.require(caller, 'denial.read', { repository }, repository, 'repository');
     }
-    if (node !== undefined) await this.authorizer.require(caller, 'denial.read', { path: node });
-    if (repository !== undefined || node !== undefined) return;
-    if (await this.authorizer.allows(caller, 'admin.audit', null)) return;
-    throw new AccessError('denied', 'name a repository or a node: only administrators see all denials');
+    if (node !== undefined) {
+      return (await this.authorizer.require(caller, 'denial.read', nodeTarget(node))).node?.path ?? node;
+    }
+    if (repository === undefined && !(await this.authorizer.allows(caller, 'admin.audit', null))) {
+      throw new AccessError('denied', 'name a repository or a node: only administrators see all denials');
+    }
+    return undefined;
   }
 }

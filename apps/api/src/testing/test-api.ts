@@ -11,19 +11,23 @@ import {
   PostgresJobLedger,
   PostgresNodeStore,
   PostgresNotifications,
+  PostgresPolicyStore,
   PostgresPrincipalStore,
   PostgresSecretStore,
   PostgresSeenTokens,
   PostgresTrustedKeyStore,
   PostgresVerdictSignals,
+  PostgresVerdictStore,
 } from '@sluice/database/postgres';
 import { Catalog } from '@sluice/catalog';
 import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
+import { Policies, Verdicts } from '@sluice/gate';
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
 import { createIdentity, type Identity, KeyFile, Passwords } from '@sluice/identity';
 import { Members, Projects } from '@sluice/projects';
 import { TrustedKeys } from '@sluice/signing';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { GateFreshness } from '../content/gate-freshness.ts';
 import { createApi } from '../create-api.ts';
 
 export class RecordingAuditLog extends AuditLog {
@@ -74,14 +78,17 @@ export async function createTestApi(options: { gitlabIssuers?: readonly string[]
   });
   const notifications = new PostgresNotifications({ url: database.url });
   const signals = await PostgresVerdictSignals.open(notifications);
+  const jobs = new PostgresJobLedger(database.source);
+  const freshness = new GateFreshness(new Verdicts(new PostgresVerdictStore(database.source), jobs));
   const app = await createApi({
     ...identity,
     members: new Members(grants, audit),
     projects: new Projects(nodes, audit),
-    catalog: new Catalog(new PostgresCatalogStore(database.source), signals),
+    catalog: new Catalog(new PostgresCatalogStore(database.source), signals, freshness),
     auditTrail: new PostgresAuditTrail(database.source),
+    policies: new Policies(new PostgresPolicyStore(database.source), audit),
     denials: new PostgresDenialList(database.source),
-    jobs: new PostgresJobLedger(database.source),
+    jobs,
     trustedKeys: new TrustedKeys(new PostgresTrustedKeyStore(database.source), audit),
     publicUrl: TEST_URL,
     locators: {},

@@ -4,7 +4,7 @@ import type { Caller } from '@sluice/domain/access';
 import { TrustedKeys } from '@sluice/signing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { Authorizer } from '../access/authorizer.ts';
+import { Authorizer, nodeTarget } from '../access/authorizer.ts';
 import { Permission, param } from '../access/permission.ts';
 import { CurrentActor, CurrentCaller } from '../access/request-context.ts';
 import { IdPipe, notFound } from '../http/ids.ts';
@@ -33,7 +33,7 @@ export class TrustedKeysController {
     @CurrentActor() actor: AuditActor,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TrustedKeyView> {
-    const { node } = await this.authorizer.require(caller, 'trust.manage', { path: body.node });
+    const { node } = await this.authorizer.require(caller, 'trust.manage', nodeTarget(body.node));
     if (node === null) throw notFound('project');
     const { name, pem } = body;
     const view = presentTrustedKey(await this.trustedKeys.add(actor, { nodeId: node.id, name, pem }));
@@ -51,7 +51,7 @@ export class TrustedKeysController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Page<TrustedKeyView>> {
     if (query.node !== undefined) {
-      const { node } = await this.authorizer.require(caller, 'trust.read', { path: query.node });
+      const { node } = await this.authorizer.require(caller, 'trust.read', nodeTarget(query.node));
       const keys = node === null ? [] : await this.trustedKeys.listForNode(node.id);
       return { items: keys.map(presentTrustedKey), page: { next: null, limit: query.limit } };
     }

@@ -89,3 +89,27 @@ async function policyId(
     hint: 'see `sluice policy list`; --node says where it is attached',
   });
 }
+
+/** Needs no server: what the server would say about the document is decided by the same code. */
+export async function checkPolicy(
+  context: CommandContext,
+  options: { readonly file: string },
+): Promise<void> {
+  const text = await readInput(context, options.file);
+  const { parsePolicy } = await import('@sluice/gate');
+  const { PolicyError } = await import('@sluice/domain/policy');
+  try {
+    const document = parsePolicy(text);
+    await context.output.item({ valid: true, name: document.metadata.name, document }, [
+      ['name', document.metadata.name],
+      ['rules', document.spec.rules.map((rule) => rule.name).join(', ')],
+      ['result', 'valid'],
+    ]);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    const lines = error.problems.map(({ path, message }) => `  ${path === '' ? '' : `${path}: `}${message}`);
+    throw new CliError(EXIT.usage, [`${options.file} is not a valid policy`, ...lines].join('\n'), {
+      cause: error,
+    });
+  }
+}

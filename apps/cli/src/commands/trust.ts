@@ -6,18 +6,19 @@ import { readInput } from './input-file.ts';
 
 export async function addTrustedKey(
   context: CommandContext,
-  node: string,
-  name: string,
-  options: { readonly key: string },
+  file: string,
+  options: { readonly node: string; readonly name: string },
 ): Promise<void> {
-  const pem = await readInput(context, options.key);
+  const pem = await readInput(context, file);
   if (/PRIVATE KEY/.test(pem)) {
     // It must not leave this machine, whatever the server would say to it.
-    throw new CliError(EXIT.usage, `${options.key} holds a private key, and trust takes the public one`, {
+    throw new CliError(EXIT.usage, `${file} holds a private key, and trust takes the public one`, {
       hint: 'use cosign.pub',
     });
   }
-  const key = await context.api().post<TrustedKey>('/trusted-keys', { node, name, pem });
+  const key = await context
+    .api()
+    .post<TrustedKey>('/trusted-keys', { node: options.node, name: options.name, pem });
   await context.output.item(key, [
     ['id', key.id],
     ['node', key.node],
@@ -27,8 +28,11 @@ export async function addTrustedKey(
   ]);
 }
 
-export async function listTrustedKeys(context: CommandContext, node: string | undefined): Promise<void> {
-  const keys = await context.api().collect<TrustedKey>('/trusted-keys', { node });
+export async function listTrustedKeys(
+  context: CommandContext,
+  options: { readonly node?: string },
+): Promise<void> {
+  const keys = await context.api().collect<TrustedKey>('/trusted-keys', { node: options.node });
   await context.output.list(
     keys,
     [

@@ -22,6 +22,14 @@ export function definePolicies(program: Command, bind: Bind): void {
     .action(bind(() => import('../commands/policy.ts').then((module) => module.applyPolicy)));
 
   policy
+    .command('check')
+    .summary('check a policy document without a server')
+    .description('Checks a policy document and lists every fault. Needs no server.')
+    .requiredOption('-f, --file <file>', 'YAML document, - for standard input')
+    .addHelpText('after', examples('sluice policy check -f release.yaml'))
+    .action(bind(() => import('../commands/policy.ts').then((module) => module.checkPolicy)));
+
+  policy
     .command('list')
     .description('List the policies that hold for a node, or all that you may read.')
     .option('--node <path>', 'group or project')
@@ -50,17 +58,17 @@ export function definePolicies(program: Command, bind: Bind): void {
     .command('add')
     .summary('trust a public key for a group or project')
     .description('Trusts a public key for a group or project and everything below it.')
-    .argument('<node>', 'path of the group or project')
-    .argument('<name>', 'name of the key')
-    .requiredOption('--key <file>', 'public key in PEM (cosign.pub), - for standard input')
-    .addHelpText('after', examples('sluice trust add team/app release --key cosign.pub'))
+    .argument('<file>', 'public key in PEM (cosign.pub), - for standard input')
+    .requiredOption('--node <path>', 'group or project for which it counts')
+    .requiredOption('--name <name>', 'name of the key, which policies can demand')
+    .addHelpText('after', examples('sluice trust add --node team/app --name release cosign.pub'))
     .action(bind(() => import('../commands/trust.ts').then((module) => module.addTrustedKey)));
 
   trust
     .command('list')
     .description('List the keys that are trusted for a node, or all that you may read.')
-    .argument('[node]', 'path of the group or project')
-    .addHelpText('after', examples('sluice trust list team/app'))
+    .option('--node <path>', 'group or project')
+    .addHelpText('after', examples('sluice trust list', 'sluice trust list --node team/app'))
     .action(bind(() => import('../commands/trust.ts').then((module) => module.listTrustedKeys)));
 
   trust

@@ -43,14 +43,25 @@ export interface FindingsPage {
 /** Longest wait for a verdict in one request; clients and proxies give up at 30 s without an answer. */
 export const VERDICT_WAIT_MAX_SECONDS = 30;
 
+/** How often a verdict that is no longer current is looked at. */
+const LOOK_AGAIN_MS = 300;
+
+/** Tells whether a stored verdict is still what the artifact would get now. */
+export abstract class VerdictFreshness {
+  /** False while a change of policy, evidence or content has not been judged yet. True for what is gone. */
+  abstract isCurrent(artifactId: string): Promise<boolean>;
+}
+
 /** What was pushed and what is known of it, for the API. Who may see it is decided before, by the caller. */
 export class Catalog {
   readonly #store: CatalogStore;
   readonly #signals: VerdictSignals;
+  readonly #freshness: VerdictFreshness;
 
-  constructor(store: CatalogStore, signals: VerdictSignals) {
+  constructor(store: CatalogStore, signals: VerdictSignals, freshness: VerdictFreshness) {
     this.#store = store;
     this.#signals = signals;
+    this.#freshness = freshness;
   }
 
   /** Where a repository, artifact or verdict lies; null when there is none. */
@@ -138,9 +149,10 @@ export class Catalog {
   }
 
   /**
-   * The verdict of an artifact, after waiting while it is pending.
+   * The verdict of an artifact, after waiting while it is pending or while a change is not judged yet: whoever has just
+   * pushed a signature does not want to hear the verdict from before.
    *
-   * @param waitMs how long at most; 0 answers at once
+   * @param waitMs how long at most; 0 answers at once with what is stored
    * @param signal ends the wait early, e.g. when the client has gone
    * @throws CatalogError verdict-unknown, also when the artifact is deleted meanwhile
    */
@@ -157,10 +169,13 @@ export class Catalog {
         const verdict = await this.#store.verdict({ artifactId: artifact.id });
         if (verdict === null) throw noVerdict();
         const leftMs = deadline - Date.now();
-        if (verdict.state !== 'pending' || leftMs <= 0 || signal?.aborted === true) {
+        const isOver = leftMs <= 0 || signal?.aborted === true;
+        const isPending = verdict.state === 'pending';
+        if (isOver || (!isPending && (await this.#freshness.isCurrent(artifact.id)))) {
           return await this.#explained(verdict, artifact);
         }
-        await watch.next(leftMs, signal);
+        // A judgement that changes nothing that a pull would see gives no signal.
+        await watch.next(isPending ? leftMs : Math.min(leftMs, LOOK_AGAIN_MS), signal);
       }
     } finally {
       watch.close();

@@ -4,6 +4,7 @@ export {
   type FindingsPage,
   type ImageScan,
   VERDICT_WAIT_MAX_SECONDS,
+  VerdictFreshness,
 } from './catalog.ts';
 export { CatalogError, type CatalogErrorCode } from './errors.ts';
 export { type FindingFilter, type ImageFinding, selectFindings } from './findings.ts';
