@@ -1,1 +1,1 @@
-export {};
+export { scannerJobs, type ScannerJobsDependencies } from './jobs.ts';

@@ -107,6 +107,7 @@ export {
 export {
   type AdvisoryEntry,
   type AdvisoryImport,
+  type AdvisorySource,
   type AdvisoryStatus,
   AdvisoryStore,
   type ImportedFile,

@@ -1,9 +1,11 @@
 export { SluiceError } from '../errors.ts';
 export { buildInventory } from './build-inventory.ts';
+export { type SbomSubject, toCycloneDx } from './cyclonedx.ts';
 export { type Distribution, distributionOf } from './distribution.ts';
 export type { Gap, Inventory, InventoryPackage } from './inventory.ts';
 export {
   CATALOGER_VERSION,
+  emptyLayerRecord,
   type CatalogedPackage,
   type LayerFile,
   type LayerLink,

@@ -81,3 +81,21 @@ export interface LayerRecord {
   readonly entries: number;
   readonly sizeBytes: number;
 }
+
+/** Stands for a layer of which nothing could be read. */
+export function emptyLayerRecord(diffId: string, state: LayerState, reason: string): LayerRecord {
+  return {
+    diffId,
+    catalogerVersion: CATALOGER_VERSION,
+    state,
+    reasons: [reason],
+    files: [],
+    links: [],
+    whiteouts: [],
+    opaque: [],
+    paths: '',
+    directories: '',
+    entries: 0,
+    sizeBytes: 0,
+  };
+}

@@ -32,6 +32,18 @@ export interface AdvisoryImport extends ImportedFile {
   readonly importedAt: Date;
 }
 
+/** The advisories of one ecosystem. */
+export interface AdvisorySource {
+  /** Without the release, e.g. `Debian`. */
+  readonly ecosystem: string;
+  /** Those that are not withdrawn. */
+  readonly records: number;
+  /** When the newest of them was modified, as far as that is not in the future. */
+  readonly newest: Date | null;
+  /** When a file with records of it was imported last. */
+  readonly importedAt: Date | null;
+}
+
 /** Which revision there is, and up to which every image was matched. Zero: nothing was ever imported. */
 export interface AdvisoryStatus {
   readonly revision: number;
@@ -56,8 +68,8 @@ export abstract class AdvisoryStore {
   /** Newest first. */
   abstract imports(limit: number): Promise<AdvisoryImport[]>;
 
-  /** Records that are not withdrawn, by ecosystem without the release. */
-  abstract counts(): Promise<Readonly<Record<string, number>>>;
+  /** What there is, by ecosystem. */
+  abstract sources(): Promise<AdvisorySource[]>;
 
   /**
    * Digests of images that have a package of which imports up to `revision` said something new since the images were

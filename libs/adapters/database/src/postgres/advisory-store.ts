@@ -2,6 +2,7 @@ import type { DataSource, EntityManager } from 'typeorm';
 import {
   type AdvisoryEntry,
   type AdvisoryImport,
+  type AdvisorySource,
   type AdvisoryStatus,
   AdvisoryStore,
   type ImportedFile,
@@ -60,14 +61,21 @@ export class PostgresAdvisoryStore extends AdvisoryStore {
     return rows.map(toImport);
   }
 
-  async counts(): Promise<Readonly<Record<string, number>>> {
-    const rows = await queryRows<{ ecosystem: string; records: string }>(
+  sources(): Promise<AdvisorySource[]> {
+    return queryRows<AdvisorySource>(
       this.#source,
-      `SELECT split_part(f.ecosystem, ':', 1) AS ecosystem, count(DISTINCT f.advisory_id) AS records
-       FROM advisory_affected f JOIN advisory a ON a.id = f.advisory_id
-       WHERE a.withdrawn IS NULL GROUP BY 1 ORDER BY 1`,
+      `SELECT s.ecosystem, s.records, s.newest, i.imported_at AS "importedAt"
+       FROM (
+         SELECT split_part(f.ecosystem, ':', 1) AS ecosystem, count(DISTINCT a.id)::integer AS records,
+           max(a.modified) FILTER (WHERE a.modified <= now()) AS newest
+         FROM advisory_affected f JOIN advisory a ON a.id = f.advisory_id
+         WHERE a.withdrawn IS NULL GROUP BY 1
+       ) s
+       LEFT JOIN LATERAL (
+         SELECT max(imported_at) AS imported_at FROM advisory_import WHERE ecosystems ? s.ecosystem
+       ) i ON true
+       ORDER BY s.ecosystem`,
     );
-    return Object.fromEntries(rows.map((row) => [row.ecosystem, Number(row.records)]));
   }
 
   async touchedDigests(revision: number, after: string | null, limit: number): Promise<string[]> {

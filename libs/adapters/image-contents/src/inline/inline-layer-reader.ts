@@ -4,8 +4,8 @@ import { LayerError } from '../errors.ts';
 import { type LayerBlob, LayerReader, type LayerReading, type ReadLayerOptions } from '../layer-reader.ts';
 import { DEFAULT_LIMITS, type LayerLimits } from '../limits.ts';
 import { TarParser } from '../tar/tar-parser.ts';
-import { decompress } from './decompress.ts';
-import { type LayerCatalog, LayerCataloger } from './layer-cataloger.ts';
+import { decompress } from '../layer/decompress.ts';
+import { type LayerCatalog, LayerCataloger } from '../layer/layer-cataloger.ts';
 
 /** Reads layers in the calling thread. The thread pool runs one of these in each of its workers. */
 export class InlineLayerReader extends LayerReader {

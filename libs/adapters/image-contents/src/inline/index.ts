@@ -1,0 +1,1 @@
+export { InlineLayerReader } from './inline-layer-reader.ts';

@@ -1,0 +1,1 @@
+export { ThreadLayerReader, type ThreadLayerReaderOptions } from './thread-layer-reader.ts';
