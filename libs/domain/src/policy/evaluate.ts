@@ -188,13 +188,21 @@ function hashInputs(
     evidence: sortedJson([...scans, ...signatures]),
     artifact: context.artifact,
     // Work under way matters only where a rule waits for it; a repeated scan of a judged image changes nothing yet.
-    expected: results.some(({ outcome }) => outcome === 'pending') ? context.expected : null,
+    expected: {
+      scan: context.expected.scan && results.some((result) => waits(result) && result.kind !== 'signature'),
+      signature:
+        context.expected.signature && results.some((result) => waits(result) && result.kind === 'signature'),
+    },
     advisoriesLoaded: scans.some(({ evidence }) => evidence.state === 'no-data') && context.advisoriesLoaded,
     parents: [...context.parents].sort(),
     children: sortedJson(context.children),
     trustedKeys: sortedJson(context.trustedKeys),
   };
   return createHash('sha256').update(canonicalJson(inputs)).digest('hex');
+}
+
+function waits({ outcome, kind }: RuleResult): boolean {
+  return outcome === 'pending' && kind !== 'children';
 }
 
 function sortedJson(items: readonly unknown[]): string[] {
