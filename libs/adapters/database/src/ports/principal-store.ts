@@ -57,7 +57,7 @@ export abstract class PrincipalStore {
 
   /**
    * Changes what is given. The epoch rises when that takes something away (password, administration, disabling,
-   * expiry), so that tokens already issued end.
+   * expiry), so that tokens already issued end. A new password revokes refresh tokens, which stand for the old one.
    *
    * @throws AccessError principal-unknown; last-admin when no enabled administrator would be left
    */

@@ -86,6 +86,12 @@ export class PostgresPrincipalStore extends PrincipalStore {
         ],
       );
       if (rows[0] === undefined) throw unknown();
+      if (change.passwordHash !== undefined) {
+        await manager.query(
+          `UPDATE secret SET revoked_at = now() WHERE principal_id = $1 AND kind = 'refresh' AND revoked_at IS NULL`,
+          [id],
+        );
+      }
       return toPrincipal(rows[0]);
     });
   }

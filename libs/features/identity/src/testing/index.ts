@@ -1,0 +1,1 @@
+export { basic, BY, PUBLIC_URL, RecordingAuditLog, SERVICE, TestIdentity } from './test-identity.ts';
