@@ -20,7 +20,7 @@ import {
   PostgresVerdictSignals,
 } from '@sluice/database/postgres';
 import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
-import { BlobService, ManifestService, PullGate, UploadService } from '@sluice/distribution';
+import { BlobService, ManifestService, PullGate, StatementCheck, UploadService } from '@sluice/distribution';
 import { parseNodePath, type Role, type Visibility } from '@sluice/domain/access';
 import type { VerdictState } from '@sluice/domain/policy';
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
@@ -107,10 +107,16 @@ export class TestRegistry {
       authentication: identity.authentication,
       access: identity.accessControl,
       repositories: new PostgresCatalogStore(source),
-      manifests: new ManifestService(reads, new PostgresManifestWrites(source), gate, {
-        cacheBytes: 16 * 1024 * 1024,
-        leaseSeconds: 3_600,
-      }),
+      manifests: new ManifestService(
+        reads,
+        new PostgresManifestWrites(source),
+        gate,
+        new StatementCheck(reads, storage),
+        {
+          cacheBytes: 16 * 1024 * 1024,
+          leaseSeconds: 3_600,
+        },
+      ),
       blobs: new BlobService(reads, new PostgresBlobLinks(source), storage, gate, { leaseSeconds: 3_600 }),
       uploads: new UploadService(new PostgresUploadSessions(source), storage, {
         sessionSeconds: 3_600,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { classify } from './classify.ts';
+import { claimsToHoldStatements, classify, isStatementContent } from './classify.ts';
 import { EMPTY_JSON_DIGEST } from './digest.ts';
-import { parseManifest } from './manifest.ts';
+import { type Manifest, parseManifest } from './manifest.ts';
 import { DOCKER_IMAGE_CONFIG, OCI_IMAGE_CONFIG, OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST } from './media-types.ts';
 
 const TAR = 'application/vnd.oci.image.layer.v1.tar';
@@ -20,7 +20,7 @@ interface Shape {
   readonly annotations?: Record<string, string>;
 }
 
-function kindOf({ config, emptyConfig, layers, artifactType, annotations }: Shape): string {
+function manifestOf({ config, emptyConfig, layers, artifactType, annotations }: Shape): Manifest {
   const digest = (fill: string): string => `sha256:${fill.repeat(64)}`;
   const document = {
     schemaVersion: 2,
@@ -30,8 +30,11 @@ function kindOf({ config, emptyConfig, layers, artifactType, annotations }: Shap
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined ? {} : { annotations }),
   };
-  return classify(parseManifest(Buffer.from(JSON.stringify(document)), null));
+  return parseManifest(Buffer.from(JSON.stringify(document)), null);
 }
+
+/** The kind when the content of the layers is what it says. */
+const kindOf = (shape: Shape): string => classify(manifestOf(shape), true);
 
 describe('what a container runtime could run is an image', () => {
   it.each<[string, Shape]>([
@@ -166,5 +169,40 @@ describe('what nothing can run is', () => {
   it('an index, whatever is in it', () => {
     const index = { schemaVersion: 2, mediaType: OCI_IMAGE_INDEX, artifactType: NOTATION, manifests: [] };
     expect(classify(parseManifest(Buffer.from(JSON.stringify(index)), null))).toBe('index');
+  });
+});
+
+describe('layers that say they are statements', () => {
+  const signature: Shape = { config: OCI_IMAGE_CONFIG, layers: [SIMPLE_SIGNING, IN_TOTO] };
+
+  it('make an image until their content was looked at: podman unpacks whatever they hold', () => {
+    expect(claimsToHoldStatements(manifestOf(signature))).toBe(true);
+    expect(classify(manifestOf(signature), false)).toBe('image');
+    expect(classify(manifestOf(signature), true)).toBe('signature');
+  });
+
+  it('need no look under a config that no runtime takes', () => {
+    const bundle = manifestOf({ config: EMPTY, emptyConfig: true, layers: [BUNDLE] });
+    expect(claimsToHoldStatements(bundle)).toBe(false);
+    expect(classify(bundle, false)).toBe('signature');
+  });
+
+  it('prove nothing about layers of another type beside them', () => {
+    const mixed = manifestOf({ config: OCI_IMAGE_CONFIG, layers: [IN_TOTO, TAR] });
+    expect(claimsToHoldStatements(mixed)).toBe(false);
+    expect(classify(mixed, true)).toBe('image');
+  });
+
+  it.each<[string, string | Buffer, boolean]>([
+    ['an in-toto statement', '{"_type":"https://in-toto.io/Statement/v1"}\n', true],
+    ['an array', '[]', false],
+    ['nothing', '', false],
+    ['text', 'hello', false],
+    ['a gzip file', Buffer.from([0x1f, 0x8b, 8, 0]), false],
+    ['JSON with a zero byte behind it', '{}\0', false],
+    ['a name as tar archives begin', `{"a":"${'x'.repeat(90)}"}\0\0\0\0`, false],
+    ['what is not UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), false],
+  ])('%s is a statement: %s', (_, content, expected) => {
+    expect(isStatementContent(Buffer.from(content))).toBe(expected);
   });
 });

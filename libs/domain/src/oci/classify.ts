@@ -42,15 +42,45 @@ const COSIGN_SIGN_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';
  * Tells what a manifest is by what a container runtime would do with it, not by what it calls itself: `artifactType`
  * cannot turn an image into something that need not be scanned.
  *
- * An image is what has a layer that runtimes unpack, or the config of an image. Two things are none although they
- * say so: layers under the empty config `{}` of another type, which no runtime starts (there is no rootfs in it), and
- * manifests whose layers are, every one, signatures or attestations: cosign and BuildKit write those with the config
- * of an image.
+ * An image is what has a layer that runtimes unpack, or the config of an image. Two things are none although they say
+ * so: layers under the empty config `{}` of another type, which no runtime starts (there is no rootfs in it), and
+ * manifests whose layers are, every one, signatures or attestations. cosign and BuildKit write those with the config of
+ * an image, and the media type of a layer alone proves nothing: podman unpacks a tar archive that calls itself
+ * `application/vnd.in-toto+json`. So that counts only when somebody has looked.
+ *
+ * @param provenStatements whether the content of every layer was found to be a statement, see
+ * {@link claimsToHoldStatements}
  */
-export function classify(manifest: Manifest): ArtifactKind {
+export function classify(manifest: Manifest, provenStatements = false): ArtifactKind {
   if (manifest.form === 'index') return 'index';
-  if (isRunnable(manifest)) return 'image';
+  if (isRunnable(manifest) && !(provenStatements && claimsToHoldStatements(manifest))) return 'image';
   return statementKind(manifest) ?? 'artifact';
+}
+
+/**
+ * Whether a manifest that a runtime would start says of all its layers that they are signatures or attestations. The
+ * layers must then be looked at with {@link isStatementContent}.
+ */
+export function claimsToHoldStatements(manifest: Manifest): manifest is ImageManifest {
+  return (
+    manifest.form === 'image' &&
+    isRunnable(manifest) &&
+    manifest.layers.length > 0 &&
+    manifest.layers.every(({ mediaType }) => isStatementLayer(mediaType))
+  );
+}
+
+/**
+ * Whether content is a JSON object, as every signature and attestation is. No archive is, compressed or not, and no
+ * program could be in one: neither can do without control characters, which JSON text cannot hold.
+ */
+export function isStatementContent(bytes: Uint8Array): boolean {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 function isRunnable({ config, layers }: ImageManifest): boolean {
@@ -58,8 +88,7 @@ function isRunnable({ config, layers }: ImageManifest): boolean {
   const isEmptyConfig = config.digest === EMPTY_JSON_DIGEST;
   // Some runtimes take a config by its media type and never miss the rootfs, so an empty one does not help there.
   if (layers.some(({ mediaType }) => isRunnableLayer(mediaType))) return hasImageConfig || !isEmptyConfig;
-  if (!hasImageConfig || isEmptyConfig) return false;
-  return layers.length === 0 || !layers.every(({ mediaType }) => isStatementLayer(mediaType));
+  return hasImageConfig && (!isEmptyConfig || layers.length > 0);
 }
 
 function isRunnableLayer(mediaType: string): boolean {

@@ -19,7 +19,7 @@ export {
   parseRepositoryName,
   parseTag,
 } from './names.ts';
-export { type ArtifactKind, classify } from './classify.ts';
+export { type ArtifactKind, claimsToHoldStatements, classify, isStatementContent } from './classify.ts';
 export type { Descriptor, Platform } from './descriptor.ts';
 export {
   type ImageIndex,

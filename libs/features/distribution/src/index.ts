@@ -9,6 +9,7 @@ export {
 } from './manifest-service.ts';
 export { type GateSettings, type Judged, PullDenied, PullGate, VerdictPending } from './pull-gate.ts';
 export { CredentialsRevoked, principalIdOf, type PullRequest } from './request.ts';
+export { StatementCheck } from './statement-check.ts';
 export {
   type Chunk,
   UploadOutOfOrder,

@@ -17,6 +17,7 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { Judged, PullGate } from './pull-gate.ts';
 import { assertCurrent, principalIdOf, type PullRequest } from './request.ts';
+import type { StatementCheck } from './statement-check.ts';
 
 export interface ManifestSettings {
   /** Bytes of manifests that are kept in memory. */
@@ -56,14 +57,22 @@ export class ManifestService {
   readonly #reads: RegistryReads;
   readonly #writes: ManifestWrites;
   readonly #gate: PullGate;
+  readonly #statements: StatementCheck;
   readonly #leaseSeconds: number;
   /** Immutable: a digest has one content. */
   readonly #contents: LRUCache<Digest, Buffer>;
 
-  constructor(reads: RegistryReads, writes: ManifestWrites, gate: PullGate, settings: ManifestSettings) {
+  constructor(
+    reads: RegistryReads,
+    writes: ManifestWrites,
+    gate: PullGate,
+    statements: StatementCheck,
+    settings: ManifestSettings,
+  ) {
     this.#reads = reads;
     this.#writes = writes;
     this.#gate = gate;
+    this.#statements = statements;
     this.#leaseSeconds = settings.leaseSeconds;
     this.#contents = new LRUCache({
       maxSize: settings.cacheBytes,
@@ -128,7 +137,7 @@ export class ManifestService {
       digest,
       content,
       manifest,
-      kind: classify(manifest),
+      kind: classify(manifest, await this.#statements.prove(repository, manifest)),
       tags,
       pushedBy: principalIdOf(caller),
       provenance: principal.kind === 'workload' ? principal.provenance : null,

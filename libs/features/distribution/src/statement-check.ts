@@ -1,0 +1,40 @@
+import { buffer } from 'node:stream/consumers';
+import type { BlobStorage } from '@sluice/blob-storage';
+import type { RegistryReads } from '@sluice/database';
+import {
+  claimsToHoldStatements,
+  type Descriptor,
+  isStatementContent,
+  type Manifest,
+  type RepositoryName,
+} from '@sluice/domain/oci';
+
+/** Statements of one manifest that are read together; whoever brings more is judged as an image. */
+const STATEMENTS_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Looks into layers that say they are signatures or attestations. */
+export class StatementCheck {
+  readonly #reads: RegistryReads;
+  readonly #storage: BlobStorage;
+
+  constructor(reads: RegistryReads, storage: BlobStorage) {
+    this.#reads = reads;
+    this.#storage = storage;
+  }
+
+  /** Whether a manifest claims to hold statements and does. What is not there yet proves nothing. */
+  async prove(repository: RepositoryName, manifest: Manifest): Promise<boolean> {
+    if (!claimsToHoldStatements(manifest)) return false;
+    const total = manifest.layers.reduce((sum, { size }) => sum + size, 0);
+    if (total > STATEMENTS_BYTES_MAX) return false;
+    for (const layer of manifest.layers) if (!(await this.#isStatement(repository, layer))) return false;
+    return true;
+  }
+
+  async #isStatement(repository: RepositoryName, { digest, size }: Descriptor): Promise<boolean> {
+    const { blob } = await this.#reads.blob(repository, digest, null);
+    // A manifest may lie about sizes; what it says is only compared when it is stored.
+    if (blob === null || blob.sizeBytes !== size) return false;
+    return isStatementContent(await buffer(await this.#storage.read(blob.objectKey)));
+  }
+}
