@@ -19,7 +19,7 @@ const PUSH_POINTS = [
   'manifest.after-commit',
 ];
 /** Reached after the push was acknowledged. */
-const SCAN_POINTS = ['scan.started', 'scan.layer-recorded', 'scan.before-evidence', 'scan.after-evidence'];
+const SCAN_POINTS = ['scan.claimed', 'scan.layer-recorded', 'scan.before-evidence', 'scan.after-evidence'];
 
 const REPOSITORY = 'faults/app';
 const AUTHORIZATION = basic('admin', ADMIN_PASSWORD);

@@ -1,10 +1,20 @@
 import { join } from 'node:path';
+import { GateFreshness } from '@sluice/api';
 import { Catalog } from '@sluice/catalog';
 import { BlobService, ManifestService, PullGate, UploadService, UploadSweep } from '@sluice/distribution';
 import { Policies, VerdictEvents, Verdicts } from '@sluice/gate';
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
 import { createIdentity, KeyFile } from '@sluice/identity';
 import { Members, Projects } from '@sluice/projects';
+import { ThreadLayerReader } from '@sluice/image-contents/threads';
+import {
+  AdvisoryImporter,
+  AdvisoryRematcher,
+  AdvisoryUploads,
+  ArtifactScanner,
+  ImageMatcher,
+  Sboms,
+} from '@sluice/scanning';
 import { SignatureVerifier, StoredSignatureContents, TrustedKeys } from '@sluice/signing';
 import type { StandaloneConfig } from './config.ts';
 import type { DataDirectory } from './data-directory.ts';
@@ -43,9 +53,18 @@ export async function createFeatures(parts: {
     stores.evidence,
     () => new Date(),
   );
+  const verdicts = new Verdicts(stores.verdicts, stores.jobs);
+  const matcher = new ImageMatcher(stores.inventories);
+  const layerReader = new ThreadLayerReader();
+  const importer = new AdvisoryImporter(stores.advisories, undefined, checkpoint);
   return {
+    layerReader,
+    scanner: new ArtifactScanner(stores.inventories, state.blobs, layerReader, matcher, checkpoint),
+    rematcher: new AdvisoryRematcher(stores.advisories, stores.inventories, matcher),
+    advisoryUploads: new AdvisoryUploads(state.blobs, stores.jobs, importer),
+    sboms: new Sboms(stores.inventories),
     identity: await createIdentityFeature(config, directory, publicUrl, stores),
-    catalog: new Catalog(stores.catalog, stores.verdictSignals),
+    catalog: new Catalog(stores.catalog, stores.verdictSignals, new GateFreshness(verdicts)),
     members: new Members(stores.grants, stores.audit),
     projects: new Projects(stores.nodes, stores.audit),
     manifests: new ManifestService(stores.registryReads, stores.manifestWrites, gate, {
@@ -63,7 +82,7 @@ export async function createFeatures(parts: {
     trustedKeys: new TrustedKeys(stores.trustedKeys, stores.audit),
     verifier,
     policies: new Policies(stores.policies, stores.audit),
-    verdicts: new Verdicts(stores.verdicts, stores.jobs),
+    verdicts,
     verdictEvents: new VerdictEvents(stores.verdicts),
   };
 }

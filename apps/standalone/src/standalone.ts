@@ -4,7 +4,7 @@ import { Health, type Logger, Metrics } from '@sluice/platform';
 import type { StandaloneConfig } from './config.ts';
 import { DataDirectory } from './data-directory.ts';
 import { checkpointFor } from './fault-points.ts';
-import { createFeatures } from './features.ts';
+import { createFeatures, type Features } from './features.ts';
 import { HttpServer } from './http-server.ts';
 import { openState, type State } from './state.ts';
 import { openStores, type Stores } from './stores.ts';
@@ -19,6 +19,7 @@ interface Running {
   readonly directory: DataDirectory;
   readonly state: State;
   readonly stores: Stores;
+  readonly features: Features;
   readonly workers: Workers;
   readonly server: HttpServer;
   readonly health: Health;
@@ -54,6 +55,7 @@ export class Standalone implements Greeting {
       const checkpoint = checkpointFor(config.faultPoint, logger);
       const stores = await openStores(state, logger, checkpoint);
       const features = await createFeatures({ config, directory, publicUrl, state, stores, checkpoint });
+      undo.push(() => features.layerReader.close());
 
       const created = await features.identity.users.ensureFirstAdmin(config.adminPassword ?? null);
       await features.policies.ensureDefault();
@@ -87,13 +89,14 @@ export class Standalone implements Greeting {
         metrics,
         logger,
       });
-      const workers = await Workers.start({ config, features, stores, state, logger, metrics });
+      const workers = await Workers.start({ config, features, stores, state, logger, metrics, checkpoint });
       undo.push(() => workers.stop(0));
+
       await server.listen(port, config.host);
       logger.info({ event: 'process.ready', publicUrl }, 'Ready');
       return new Standalone(
         { publicUrl, generatedPassword: created?.password ?? null, dataDirectory: directory.path },
-        { config, directory, state, stores, workers, server, health },
+        { config, directory, state, stores, features, workers, server, health },
       );
     } catch (error) {
       for (const step of undo.toReversed()) await step();
@@ -103,11 +106,12 @@ export class Standalone implements Greeting {
 
   /** Finishes running requests and jobs within the drain time, then closes everything in the order of use. */
   async stop(): Promise<void> {
-    const { config, directory, state, stores, workers, server, health } = this.#running;
+    const { config, directory, state, stores, features, workers, server, health } = this.#running;
     const graceMs = config.drainSeconds * 1_000;
     health.drain();
     await server.drain(graceMs);
     await workers.stop(graceMs);
+    await features.layerReader.close();
     await stores.denialLog.close();
     await state.close();
     directory.release();

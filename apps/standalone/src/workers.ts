@@ -2,13 +2,16 @@ import { type JobHandler, OutboxRelay } from '@sluice/jobs';
 import { LocalDispatcher } from '@sluice/jobs/local';
 import type { Logger, Metrics } from '@sluice/platform';
 import { verdictJobs } from '@sluice/gate';
+import { scannerJobs } from '@sluice/scanner';
 import { signerJobs } from '@sluice/signer';
 import type { StandaloneConfig } from './config.ts';
+import type { Checkpoint } from './fault-points.ts';
 import type { Features } from './features.ts';
 import type { State } from './state.ts';
 import type { Stores } from './stores.ts';
 import { subscribers } from './subscriptions.ts';
 
+const SCAN_JOB = 'scan.artifact';
 /** Expired uploads are removed this often. */
 const SWEEP_INTERVAL_MS = 3_600_000;
 /** An object whose upload nobody recorded is left alone for this long: the record may be on its way. */
@@ -33,8 +36,9 @@ export class Workers {
     readonly state: State;
     readonly logger: Logger;
     readonly metrics: Metrics;
+    readonly checkpoint: Checkpoint;
   }): Promise<Workers> {
-    const { config, features, stores, state, logger, metrics } = parts;
+    const { config, features, stores, state, logger, metrics, checkpoint } = parts;
     const onError = (error: unknown): void =>
       logger.error({ event: 'worker.fault', err: error }, 'A worker met a fault and goes on');
     const dispatcher = new LocalDispatcher(stores.jobQueue, state.notifications, { onError });
@@ -42,6 +46,7 @@ export class Workers {
       {
         ...verdictJobs(features.verdicts),
         ...signerJobs({ verifier: features.verifier }),
+        ...scanningJobs(config, features, checkpoint),
       },
       logger,
       metrics,
@@ -73,6 +78,27 @@ export class Workers {
     await this.#relay.stop();
     await this.#dispatcher.stop({ graceMs });
   }
+}
+
+/** Without a handler the scans stay queued, and what waits for them stays pending. */
+function scanningJobs(
+  config: StandaloneConfig,
+  features: Features,
+  checkpoint: Checkpoint,
+): Readonly<Record<string, JobHandler>> {
+  const { [SCAN_JOB]: scan, ...others } = scannerJobs({
+    scanner: features.scanner,
+    rematcher: features.rematcher,
+    uploads: features.advisoryUploads,
+  });
+  if (config.scannerConcurrency === 0 || scan === undefined) return others;
+  return {
+    ...others,
+    [SCAN_JOB]: (payload, context) => {
+      checkpoint('scan.claimed');
+      return scan(payload, context);
+    },
+  };
 }
 
 /** Logs and counts how jobs end. */
