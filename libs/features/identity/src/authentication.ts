@@ -86,7 +86,7 @@ export class Authentication {
    * @throws AccessError as {@link authenticate}
    */
   async login(userName: string, password: string, address: string): Promise<Caller> {
-    if (password.length > CREDENTIAL_MAX) throw refused('the password is too long');
+    if (password.length > CREDENTIAL_MAX) throw refused('the password or token is too long');
     if (looksLikeSecretToken(password)) return this.#bySecret(password);
     if (userName === CI_USER_NAME) return this.#parts.workloads.authenticate(password);
     return this.#byPassword(userName, password, address);
