@@ -1,7 +1,7 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { Catalog } from '@sluice/catalog';
-import { AuditTrail, DenialList, JobLedger } from '@sluice/database';
+import { AdvisoryStore, AuditTrail, DenialList, JobLedger } from '@sluice/database';
 import { Policies } from '@sluice/gate';
 import {
   AccessControl,
@@ -13,17 +13,23 @@ import {
   Users,
 } from '@sluice/identity';
 import { Members, Projects } from '@sluice/projects';
+import { AdvisoryUploads, Sboms } from '@sluice/scanning';
 import { TrustedKeys } from '@sluice/signing';
 import { AccessGuard } from './access/access.guard.ts';
 import { Authorizer } from './access/authorizer.ts';
 import { type Location, Locators } from './access/locators.ts';
+import { AdvisoryImportsController } from './advisories/advisory-imports.controller.ts';
+import { AdvisorySourcesController } from './advisories/advisory-sources.controller.ts';
 import type { ApiDependencies } from './api-dependencies.ts';
 import { ArtifactsController } from './content/artifacts.controller.ts';
 import { FindingsController } from './content/findings.controller.ts';
 import { contentLocators } from './content/locators.ts';
 import { RepositoriesController } from './content/repositories.controller.ts';
 import { ResolveController } from './content/resolve.controller.ts';
+import { SbomController } from './content/sbom.controller.ts';
 import { VerdictsController } from './content/verdicts.controller.ts';
+import { HealthController } from './health/health.controller.ts';
+import { HealthReporter } from './health/health-reporter.ts';
 import { EtagInterceptor } from './http/etag.interceptor.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { PublicUrl } from './http/public-url.ts';
@@ -76,6 +82,10 @@ export class ApiModule {
       { provide: Authorizer, useValue: authorizer },
       { provide: Locators, useValue: createLocators(dependencies) },
       { provide: Catalog, useValue: dependencies.catalog },
+      { provide: AdvisoryStore, useValue: dependencies.advisories },
+      { provide: AdvisoryUploads, useValue: dependencies.advisoryUploads },
+      { provide: HealthReporter, useValue: createHealthReporter(dependencies) },
+      { provide: Sboms, useValue: dependencies.sboms },
       { provide: AuditTrail, useValue: dependencies.auditTrail },
       { provide: DenialList, useValue: dependencies.denials },
       { provide: JobLedger, useValue: dependencies.jobs },
@@ -92,6 +102,8 @@ export class ApiModule {
 
 const CONTROLLERS = [
   AccessController,
+  AdvisoryImportsController,
+  AdvisorySourcesController,
   ArtifactsController,
   AuditEventsController,
   CiBindingsController,
@@ -99,6 +111,7 @@ const CONTROLLERS = [
   FindingsController,
   GrantsController,
   GroupsController,
+  HealthController,
   JobsController,
   MeController,
   PoliciesController,
@@ -106,6 +119,7 @@ const CONTROLLERS = [
   RepositoriesController,
   ResolveController,
   RobotsController,
+  SbomController,
   TokenExchangeController,
   TokensController,
   TrustedKeysController,
@@ -125,4 +139,9 @@ function createLocators(dependencies: ApiDependencies): Locators {
     ...contentLocators(catalog),
     ...locators,
   });
+}
+
+function createHealthReporter(dependencies: ApiDependencies): HealthReporter {
+  const { advisories, health, jobStatistics: jobs, version } = dependencies;
+  return new HealthReporter({ advisories, health, jobs, version });
 }

@@ -30,6 +30,7 @@ export async function createApi(
   const server =
     options.server ??
     fastify({ bodyLimit: BODY_LIMIT_BYTES, genReqId: () => randomUUID(), routerOptions: {} });
+  passStreams(server);
   const app = await NestFactory.create<NestFastifyApplication>(
     ApiModule.register(dependencies),
     new FastifyAdapter(server),
@@ -38,4 +39,11 @@ export async function createApi(
   app.setGlobalPrefix('api/v1', { exclude: [{ path: 'readyz', method: RequestMethod.GET }] });
   await app.init();
   return app;
+}
+
+/** Files are handed on as they come in: they are larger than memory should be. Their routes read them, or refuse. */
+function passStreams(server: FastifyInstance): void {
+  server.addContentTypeParser(['application/zip', 'application/octet-stream'], (_request, payload, done) =>
+    done(null, payload),
+  );
 }

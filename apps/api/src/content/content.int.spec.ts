@@ -234,6 +234,26 @@ describe('reading what was pushed', () => {
     });
   });
 
+  it('says why there is no SBOM: not an image, an index, not scanned, or how the scan ended', async () => {
+    const why = async (artifact: SeededArtifact) => {
+      const response = await get(`/artifacts/${idOf('art', artifact.id)}/sbom`);
+      expect([response.statusCode, response.json().code]).toEqual([404, 'sbom-missing']);
+      return response.json().detail;
+    };
+    const seed = { projectId, repository: 'team/app/bare' };
+    const { source } = api.database;
+    expect(await why(await seedArtifact(source, { ...seed, kind: 'signature' }))).toContain(
+      'of kind signature',
+    );
+    const bare = await seedArtifact(source, seed);
+    expect(await why(bare)).toContain('not been scanned yet');
+    const index = { ...seed, kind: 'index', children: [{ digest: bare.digest, manifestId: bare.id }] };
+    expect(await why(await seedArtifact(source, index))).toContain(bare.digest);
+    const failed = scan([], { state: 'error', reasons: ['layer 1 cannot be read'] });
+    await seedEvidence(source, { digest: bare.digest, repositoryId: null }, failed);
+    expect(await why(bare)).toContain('the scan ended with "error"; layer 1 cannot be read');
+  });
+
   it('explains a verdict as JSON, and in words to whoever asks for text', async () => {
     const path = `/verdicts/${idOf('ver', image.verdictId)}`;
     const json = await get(path);

@@ -91,6 +91,7 @@ const PROBLEMS: Record<
   'other-registry': { status: 400, title: 'That is another registry' },
   'repository-unknown': { status: 404, title: 'There is no such repository' },
   'artifact-unknown': { status: 404, title: 'There is no such artifact' },
+  'sbom-missing': { status: 404, title: 'There is no SBOM' },
   'verdict-unknown': { status: 404, title: 'There is no such verdict' },
 
   'policy-invalid': { status: 400, title: 'The policy is not valid' },

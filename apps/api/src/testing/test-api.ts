@@ -1,14 +1,18 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MemoryBlobStorage } from '@sluice/blob-storage/memory';
 import { type AuditEvent, AuditLog } from '@sluice/database';
 import {
+  PostgresAdvisoryStore,
   PostgresAuditTrail,
   PostgresCatalogStore,
   PostgresCiBindingStore,
   PostgresDenialList,
   PostgresGrantStore,
+  PostgresInventoryStore,
   PostgresJobLedger,
+  PostgresJobStatistics,
   PostgresNodeStore,
   PostgresNotifications,
   PostgresPolicyStore,
@@ -24,7 +28,9 @@ import { createTestDatabase, type TestDatabase } from '@sluice/database/testing'
 import { Policies, Verdicts } from '@sluice/gate';
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
 import { createIdentity, type Identity, KeyFile, Passwords } from '@sluice/identity';
+import { Health } from '@sluice/platform';
 import { Members, Projects } from '@sluice/projects';
+import { AdvisoryImporter, AdvisoryUploads, Sboms } from '@sluice/scanning';
 import { TrustedKeys } from '@sluice/signing';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { GateFreshness } from '../content/gate-freshness.ts';
@@ -45,6 +51,7 @@ export interface TestApi extends AsyncDisposable {
   readonly database: TestDatabase;
   readonly audit: RecordingAuditLog;
   readonly identity: Identity;
+  readonly blobs: MemoryBlobStorage;
 }
 
 /** The API with its real features on a database of its own; the audit log is kept in memory. */
@@ -79,12 +86,20 @@ export async function createTestApi(options: { gitlabIssuers?: readonly string[]
   const notifications = new PostgresNotifications({ url: database.url });
   const signals = await PostgresVerdictSignals.open(notifications);
   const jobs = new PostgresJobLedger(database.source);
+  const advisories = new PostgresAdvisoryStore(database.source);
+  const blobs = new MemoryBlobStorage();
   const freshness = new GateFreshness(new Verdicts(new PostgresVerdictStore(database.source), jobs));
   const app = await createApi({
     ...identity,
     members: new Members(grants, audit),
     projects: new Projects(nodes, audit),
     catalog: new Catalog(new PostgresCatalogStore(database.source), signals, freshness),
+    advisories,
+    advisoryUploads: new AdvisoryUploads(blobs, jobs, new AdvisoryImporter(advisories)),
+    health: new Health(),
+    jobStatistics: new PostgresJobStatistics(database.source),
+    sboms: new Sboms(new PostgresInventoryStore(database.source)),
+    version: '0.0.0',
     auditTrail: new PostgresAuditTrail(database.source),
     policies: new Policies(new PostgresPolicyStore(database.source), audit),
     denials: new PostgresDenialList(database.source),
@@ -98,6 +113,7 @@ export async function createTestApi(options: { gitlabIssuers?: readonly string[]
     database,
     audit,
     identity,
+    blobs,
     async [Symbol.asyncDispose]() {
       await app.close();
       await notifications.close();

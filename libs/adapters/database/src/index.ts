@@ -120,3 +120,4 @@ export {
   type ScanTarget,
   type TargetBlob,
 } from './ports/inventory-store.ts';
+export { type JobFigures, JobStatistics } from './ports/job-statistics.ts';

@@ -140,6 +140,23 @@ export class Catalog {
     };
   }
 
+  /** Why an artifact has no software bill of materials, in the words of the scan where there was one. */
+  async noSbom(artifact: ArtifactRecord): Promise<CatalogError> {
+    return new CatalogError('sbom-missing', `there is no SBOM: ${await this.#whyNoSbom(artifact)}`);
+  }
+
+  async #whyNoSbom(artifact: ArtifactRecord): Promise<string> {
+    if (artifact.kind === 'index') {
+      const images = await this.#imagesOf(artifact);
+      const list = images.map(({ digest, platform }) => `${platform ?? 'image'} ${digest}`).join(', ');
+      return `this is an index; each of its images has its own: ${list || 'it names none'}`;
+    }
+    if (artifact.kind !== 'image') return `nothing in it can run (it is of kind ${artifact.kind})`;
+    const scan = await this.#scanOf(artifact.repositoryId, artifact.digest);
+    if (scan === null) return 'the image has not been scanned yet';
+    return [`the scan ended with "${scan.state}"`, ...scan.reasons].join('; ');
+  }
+
   /** @throws CatalogError verdict-unknown */
   async verdict(id: string): Promise<ExplainedVerdict> {
     const verdict = await this.#store.verdict({ id });

@@ -1,7 +1,12 @@
 import { SluiceError } from '@sluice/domain/oci';
 
 export type CatalogErrorCode =
-  'reference-invalid' | 'other-registry' | 'repository-unknown' | 'artifact-unknown' | 'verdict-unknown';
+  | 'reference-invalid'
+  | 'other-registry'
+  | 'repository-unknown'
+  | 'artifact-unknown'
+  | 'verdict-unknown'
+  | 'sbom-missing';
 
 /** What was asked for does not exist, or cannot. */
 export class CatalogError extends SluiceError<CatalogErrorCode> {

@@ -29,3 +29,4 @@ export { PostgresPolicyStore } from './policy-store.ts';
 export { PostgresVerdictStore } from './verdict-store.ts';
 export { PostgresAdvisoryStore } from './advisory-store.ts';
 export { PostgresInventoryStore } from './inventory-store.ts';
+export { PostgresJobStatistics } from './job-statistics.ts';
