@@ -1,7 +1,7 @@
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { type CanActivate, type ExecutionContext, Injectable, type OnModuleInit } from '@nestjs/common';
+import { METHOD_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
-import { Reflector } from '@nestjs/core';
+import { MetadataScanner, ModulesContainer, Reflector } from '@nestjs/core';
 import type { Caller } from '@sluice/domain/access';
 import { Authentication } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
@@ -14,24 +14,43 @@ import { setRequestAccess } from './request-context.ts';
 
 type ApiRequest = FastifyRequest<{ Params: Record<string, string>; Querystring: Record<string, unknown> }>;
 
-/** Authenticates every request and checks the permission that its route declares. */
+/** Authenticates every request and checks the permission that its route declares. A route without one stops the start. */
 @Injectable()
-export class AccessGuard implements CanActivate {
+export class AccessGuard implements CanActivate, OnModuleInit {
+  readonly #modules: ModulesContainer;
   readonly #reflector: Reflector;
   readonly #authentication: Authentication;
   readonly #authorizer: Authorizer;
   readonly #locators: Locators;
 
   constructor(
+    modules: ModulesContainer,
     reflector: Reflector,
     authentication: Authentication,
     authorizer: Authorizer,
     locators: Locators,
   ) {
+    this.#modules = modules;
     this.#reflector = reflector;
     this.#authentication = authentication;
     this.#authorizer = authorizer;
     this.#locators = locators;
+  }
+
+  onModuleInit(): void {
+    const scanner = new MetadataScanner();
+    for (const { metatype } of [...this.#modules.values()].flatMap((each) => [
+      ...each.controllers.values(),
+    ])) {
+      const prototype = metatype?.prototype as Record<string, object> | undefined;
+      for (const name of scanner.getAllMethodNames(prototype ?? null)) {
+        const handler = prototype?.[name] ?? {};
+        const isRoute = Reflect.hasMetadata(METHOD_METADATA, handler);
+        if (isRoute && !Reflect.hasMetadata(PERMISSION, handler)) {
+          throw new Error(`${metatype?.name ?? ''}.${name} declares no @Permission`);
+        }
+      }
+    }
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -69,7 +88,7 @@ export class AccessGuard implements CanActivate {
 
 function queryText(request: ApiRequest, target: PermissionTarget & { in: 'query' }): string {
   const value = request.query[target.name];
-  if (typeof value === 'string' && value !== '' && value.length <= 255) return value;
+  if (typeof value === 'string' && /^[^\p{Cc}]{1,255}$/u.test(value)) return value;
   const message = `expected the ${target.as === 'repository' ? 'name of a repository' : 'path or id of a group or project'}, once`;
   throw new ApiError('validation-failed', `${target.name}: ${message}`, [
     { pointer: `/${target.name}`, message },

@@ -5,17 +5,17 @@ import { z } from 'zod';
 import { Authorizer, nodeTarget } from '../access/authorizer.ts';
 import { Permission } from '../access/permission.ts';
 import { callerName, CurrentCaller } from '../access/request-context.ts';
-import { node } from './principal.schemas.ts';
+import { label, node, principalName } from './principal.schemas.ts';
 
 const explanationQuery = z
   .strictObject({
     /** A user or robot name, or `anonymous`; absent: oneself. */
-    principal: z.string().min(1).max(400).optional(),
+    principal: principalName.optional(),
     action: z.custom<Action>(
       (value) => typeof value === 'string' && isAction(value),
       'expected an action such as repository.push',
     ),
-    repository: z.string().min(1).max(255).optional(),
+    repository: label.min(1).optional(),
     node: node.optional(),
   })
   .refine((query) => query.repository === undefined || query.node === undefined, {

@@ -5,12 +5,18 @@ import { encodeId } from '../http/ids.ts';
 import { pageParameters } from '../http/paging.ts';
 
 export const role = z.enum(ROLES, { error: `expected one of ${ROLES.join(', ')}` });
-/** Path (`team/app`) or id (`prj_…`, `grp_…`) of a group or project. */
-export const node = z.string({ error: 'expected the path or id of a group or project' }).min(1).max(255);
 /** PostgreSQL cannot hold U+0000, and nobody wants control characters in a name. */
 export const label = z
   .string()
   .max(255)
+  .regex(/^[^\p{Cc}]*$/u, 'control characters are not allowed');
+/** Path (`team/app`) or id (`prj_…`, `grp_…`) of a group or project. */
+export const node = label.min(1, 'expected the path or id of a group or project');
+/** User name of a principal; those of robots carry the path of their node. */
+export const principalName = z
+  .string()
+  .min(1)
+  .max(400)
   .regex(/^[^\p{Cc}]*$/u, 'control characters are not allowed');
 const password = z.string().min(1).max(PASSWORD_MAX);
 const displayName = label.optional();
@@ -33,7 +39,7 @@ export const updateUserBody = z.strictObject({
 export const changePasswordBody = z.strictObject({ currentPassword: password, newPassword: password });
 export const listUsersQuery = z.strictObject(pageParameters);
 /** Names are the sort key of principals. */
-export const principalCursor = z.string().min(1).max(400);
+export const principalCursor = principalName;
 
 export interface UserView {
   readonly id: string;

@@ -4,12 +4,12 @@ import { z } from 'zod';
 import { encodeId } from '../http/ids.ts';
 import { pageParameters } from '../http/paging.ts';
 import { queryBoolean, timestamp } from '../http/validation.ts';
-import { node, role } from '../identity/principal.schemas.ts';
+import { node, principalName, role } from '../identity/principal.schemas.ts';
 
 export const putGrantBody = z.strictObject({
   node,
   /** User name of a user, or `robot$…` of a robot. */
-  principal: z.string().min(1).max(400),
+  principal: principalName,
   role,
   expiresAt: timestamp.nullable().default(null),
 });

@@ -3,6 +3,7 @@ import { VISIBILITIES } from '@sluice/domain/access';
 import { z } from 'zod';
 import { encodeId } from '../http/ids.ts';
 import { pageParameters } from '../http/paging.ts';
+import { label } from '../identity/principal.schemas.ts';
 
 const visibility = z.enum(VISIBILITIES, { error: `expected one of ${VISIBILITIES.join(', ')}` });
 const path = z
@@ -14,12 +15,12 @@ export const updateNodeBody = z.strictObject({ visibility });
 export const listNodesQuery = z.strictObject({
   ...pageParameters,
   /** Only what lies below this group. */
-  under: z.string().max(255).optional(),
+  under: label.min(1).optional(),
   /** Exactly this one. */
-  path: z.string().max(255).optional(),
+  path: label.min(1).optional(),
 });
 /** Paths are the sort key of nodes. */
-export const nodeCursor = z.string().min(1).max(255);
+export const nodeCursor = label.min(1);
 
 export interface NodeView {
   readonly id: string;
