@@ -108,9 +108,11 @@ describe('the outbox relay', () => {
   it('gets an event for the end of every job that somebody may wait for', async () => {
     const queue = new PostgresJobQueue(database.source);
     const kinds = ['scan.artifact', 'verdict.evaluate'];
-    const ids = await ledger.enqueue(
-      kinds.flatMap((kind) => [1, 2, 3, 4].map((key) => ({ kind, key: `${key}`, payload: {} }))),
-    );
+    const ids: string[] = [];
+    for (const kind of kinds) {
+      for (const key of ['1', '2', '3', '4'])
+        ids.push(...(await ledger.enqueue([{ kind, key, payload: {} }])));
+    }
     const worker = '00000000-0000-7000-8000-000000000000';
     await queue.claim(worker, new Map(kinds.map((kind) => [kind, 3])), 60);
     for (const [index, id] of ids.entries()) {

@@ -478,18 +478,18 @@ describe('several policies', () => {
 });
 
 describe("a new installation's default policy", () => {
-  it.each<[string, EvidenceRecord[], string]>([
-    ['scanned, nothing found', [scan()], 'green'],
-    ['findings without a fix', [scan({ findings: [finding({ fixedVersion: null })] })], 'green'],
-    ['a fixable high finding', [scan({ findings: [finding({ severity: 'high' })] })], 'green'],
-    ['a fixable critical finding', [scan({ findings: [finding()] })], 'red'],
-    ['never scanned', [], 'red'],
-    ['partial', [scan({ state: 'partial' })], 'red'],
-    ['unsupported', [scan({ state: 'unsupported' })], 'red'],
-    ['error', [scan({ state: 'error' })], 'red'],
-    ['data loaded, but none for these packages', [scan({ state: 'no-data' })], 'red'],
-    ['no advisory data was ever loaded', [scan({ state: 'no-data', advisoryRevision: null })], 'amber'],
-  ])('%s: %s', (_title, evidence, state) => {
+  it.each<[string, string, EvidenceRecord[]]>([
+    ['scanned, nothing found', 'green', [scan()]],
+    ['findings without a fix', 'green', [scan({ findings: [finding({ fixedVersion: null })] })]],
+    ['a fixable high finding', 'green', [scan({ findings: [finding({ severity: 'high' })] })]],
+    ['a fixable critical finding', 'red', [scan({ findings: [finding()] })]],
+    ['never scanned', 'red', []],
+    ['partial', 'red', [scan({ state: 'partial' })]],
+    ['unsupported', 'red', [scan({ state: 'unsupported' })]],
+    ['error', 'red', [scan({ state: 'error' })]],
+    ['data loaded, but none for these packages', 'red', [scan({ state: 'no-data' })]],
+    ['no advisory data was ever loaded', 'amber', [scan({ state: 'no-data', advisoryRevision: null })]],
+  ])('%s: %s', (_title, state, evidence) => {
     expect(evaluate([DEFAULT], evidence, context()).state).toBe(state);
   });
 

@@ -3,6 +3,7 @@ import { PostgresJobLedger, PostgresJobQueue, PostgresNotifications } from '@slu
 import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeDispatcher } from '../contract/index.ts';
+import { JobAborted } from './attempt.ts';
 import { LocalDispatcher } from './local-dispatcher.ts';
 
 describeDispatcher('local', async () => {
@@ -97,6 +98,32 @@ describe('the local dispatcher when PostgreSQL drops its connections', () => {
     await expect.poll(() => sawFact).toBe(true);
     expect((await ledger.list({ kind: 'test.view' }, { limit: 10 })).items).toHaveLength(1);
     await dispatcher.stop();
+    await notifications.close();
+  });
+
+  it('stops a handler whose job another worker took over, and leaves the outcome to that one', async () => {
+    const notifications = new PostgresNotifications({ url: database.url });
+    const dispatcher = new LocalDispatcher(new PostgresJobQueue(database.source), notifications, {
+      leaseSeconds: 0.6,
+    });
+    const ledger = new PostgresJobLedger(database.source);
+    let reason: unknown = null;
+    await dispatcher.start({
+      'test.lost': async (_payload, { signal, jobId }) => {
+        await database.source.query(
+          `UPDATE job SET worker = gen_random_uuid(), lease_until = now() + interval '1 hour' WHERE id = $1`,
+          [jobId],
+        );
+        await sleep(20_000, undefined, { signal }).catch(() => undefined);
+        reason = signal.reason;
+      },
+    });
+    const [id] = await ledger.enqueue([{ kind: 'test.lost', key: 'a', payload: {} }]);
+    await expect.poll(() => reason, { timeout: 5000 }).toBeInstanceOf(JobAborted);
+    await dispatcher.stop();
+    expect(reason).toMatchObject({ why: 'lost' });
+    expect(await ledger.get(id ?? '')).toMatchObject({ state: 'running' });
+    await database.source.query('DELETE FROM job WHERE id = $1', [id]);
     await notifications.close();
   });
 
