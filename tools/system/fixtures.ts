@@ -1,16 +1,27 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { buildImage, descriptor, type Layer } from '@sluice/testing';
+import { zip } from '../lib/zip.ts';
 import { ADMIN_PASSWORD, type Platform } from './platform.ts';
 import { ROOT } from './paths.ts';
 import { run } from './run.ts';
 
-/** The small advisory records that ship with the demo: one critical and one high for npm packages. */
-export const DEMO_ADVISORIES = join(ROOT, 'tools', 'demo', 'advisories');
+/**
+ * Packs the small advisory records that ship with the demo (one critical and one high for npm packages) as a source
+ * of OSV data: `<directory>/npm/all.zip`. Returns the path of the archive.
+ */
+export function packDemoAdvisories(directory: string): string {
+  const source = join(ROOT, 'tools', 'demo', 'advisories');
+  const files = readdirSync(source).map((name) => ({ name, content: readFileSync(join(source, name)) }));
+  const archive = join(directory, 'npm', 'all.zip');
+  mkdirSync(dirname(archive), { recursive: true });
+  writeFileSync(archive, zip(files));
+  return archive;
+}
 
 /** Loads the demo's advisories through the command line tool, as a user does. */
-export async function importAdvisories(platform: Platform, path = DEMO_ADVISORIES): Promise<void> {
-  await sluice(platform, ['db', 'import', path]);
+export async function importAdvisories(platform: Platform): Promise<void> {
+  await sluice(platform, ['db', 'import', packDemoAdvisories(platform.directory)]);
 }
 
 /** Runs the `sluice` command as the first admin and returns what it printed. */
@@ -53,13 +64,4 @@ export async function ociLayout(
   };
   writeFileSync(join(path, 'index.json'), JSON.stringify(index));
   return { path, digest: image.manifest.digest };
-}
-
-/** Every file below a directory with its content, for building layers from a real tree. */
-export function readTree(directory: string, under = ''): { path: string; content: Buffer }[] {
-  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
-    const path = under === '' ? entry.name : `${under}/${entry.name}`;
-    if (entry.isDirectory()) return readTree(join(directory, entry.name), path);
-    return entry.isFile() ? [{ path, content: readFileSync(join(directory, entry.name)) }] : [];
-  });
 }

@@ -1,6 +1,7 @@
 /**
  * Signing and verification beside the real cosign, on a registry without referrers API: what we sign it verifies, what
- * it signs we verify, in both formats and for every kind of key; and what was tampered with is refused by both.
+ * it signs we verify, in both formats and for every kind of key; and what was tampered with is refused by both. Then
+ * the same on the platform itself, whose evidence is looked at.
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,6 +25,7 @@ import { Checklist, assert, assertEqual } from './checklist.ts';
 import { installTools } from './install.ts';
 import { BIN } from './paths.ts';
 import { run } from './run.ts';
+import { checkOnPlatform } from './signing-platform.ts';
 
 type Format = 'legacy' | 'bundle';
 
@@ -56,6 +58,8 @@ try {
   }
   await checkTogether();
   await checkTampered();
+  const savable = `${registry.host}/ours/p256:latest`;
+  await checkOnPlatform(list, { cosign, work, password: PASSWORD, savable });
 } finally {
   await registry.stop();
   rmSync(work, { recursive: true });

@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { GateFreshness } from '@sluice/api';
 import { Catalog } from '@sluice/catalog';
-import { BlobService, ManifestService, PullGate, UploadService, UploadSweep } from '@sluice/distribution';
+import {
+  BlobService,
+  ManifestService,
+  PullGate,
+  StatementCheck,
+  UploadService,
+  UploadSweep,
+} from '@sluice/distribution';
 import { Policies, VerdictEvents, Verdicts } from '@sluice/gate';
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
 import { createIdentity, KeyFile } from '@sluice/identity';
@@ -67,10 +74,13 @@ export async function createFeatures(parts: {
     catalog: new Catalog(stores.catalog, stores.verdictSignals, new GateFreshness(verdicts)),
     members: new Members(stores.grants, stores.audit),
     projects: new Projects(stores.nodes, stores.audit),
-    manifests: new ManifestService(stores.registryReads, stores.manifestWrites, gate, {
-      ...lease,
-      cacheBytes: MANIFEST_CACHE_BYTES,
-    }),
+    manifests: new ManifestService(
+      stores.registryReads,
+      stores.manifestWrites,
+      gate,
+      new StatementCheck(stores.registryReads, state.blobs),
+      { ...lease, cacheBytes: MANIFEST_CACHE_BYTES },
+    ),
     blobs: new BlobService(stores.registryReads, stores.blobLinks, state.blobs, gate, lease),
     uploads: new UploadService(
       stores.uploadSessions,

@@ -8,6 +8,7 @@ import { createFeatures, type Features } from './features.ts';
 import { HttpServer } from './http-server.ts';
 import { openState, type State } from './state.ts';
 import { openStores, type Stores } from './stores.ts';
+import { VERSION } from './version.ts';
 import type { Greeting } from './welcome.ts';
 import { Workers } from './workers.ts';
 
@@ -69,10 +70,14 @@ export class Standalone implements Greeting {
         api: {
           ...identity,
           ...features,
+          advisories: stores.advisories,
           auditTrail: stores.auditTrail,
           denials: stores.denialList,
+          health,
           jobs: stores.jobs,
+          jobStatistics: stores.jobStatistics,
           publicUrl,
+          version: VERSION,
           locators: {},
         },
         dataPlane: {
