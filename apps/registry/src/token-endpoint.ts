@@ -7,81 +7,106 @@ import {
 } from '@sluice/identity';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { TOKEN_PATH } from './http/challenge.ts';
-import { errorBody, toWireError } from './http/error-table.ts';
 
-/** The largest form that has a use: a password of 16 KiB (an id_token) and some scopes. */
-const FORM_MAX = 64 * 1024;
+/** A form holds an id_token and a few scopes; an id_token may name 200 groups. */
+const FORM_LIMIT_BYTES = 65_536;
 
-/** Registers `/service/token` (distribution, token and OAuth 2 specifications) as one encapsulated plugin. */
+/** Mounts `GET` and `POST /service/token` in a scope of its own: own body parser, own errors. */
 export async function registerTokenEndpoint(server: FastifyInstance, endpoint: TokenEndpoint): Promise<void> {
-  await server.register(async (plane) => {
-    plane.removeAllContentTypeParsers();
-    plane.addContentTypeParser(
+  await server.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser(
       'application/x-www-form-urlencoded',
-      { parseAs: 'string', bodyLimit: FORM_MAX },
+      { parseAs: 'string', bodyLimit: FORM_LIMIT_BYTES },
       (_request, body, done) => done(null, body),
     );
-    plane.setErrorHandler((error, request, reply) => fail(request, reply, error));
-    plane.get(TOKEN_PATH, { exposeHeadRoute: false }, async (request, reply) => {
-      const query = (request.raw.url ?? '').split('?')[1] ?? '';
-      return respond(reply, await endpoint.get(tokenRequest(request, query)));
-    });
-    plane.post(TOKEN_PATH, async (request, reply) =>
-      respond(reply, await endpoint.post(tokenRequest(request, String(request.body ?? '')))),
+    scope.setErrorHandler((error, request, reply) => sendError(error, request, reply));
+    scope.get(TOKEN_PATH, { exposeHeadRoute: false }, async (request, reply) =>
+      sendToken(reply, await endpoint.get(toTokenRequest(request, request.url.split('?', 2)[1] ?? ''))),
+    );
+    scope.post(TOKEN_PATH, async (request, reply) =>
+      sendToken(
+        reply,
+        await endpoint.post(toTokenRequest(request, typeof request.body === 'string' ? request.body : '')),
+      ),
     );
   });
 }
 
-function tokenRequest(request: FastifyRequest, text: string): TokenRequest {
-  const parameters: Record<string, string[]> = {};
-  for (const [name, value] of new URLSearchParams(text)) {
-    if (Object.hasOwn(parameters, name)) parameters[name]?.push(value);
-    else if (name !== '__proto__') parameters[name] = [value];
-  }
+/** Query and form are both `application/x-www-form-urlencoded`; podman repeats `scope` in either. */
+function toTokenRequest(request: FastifyRequest, encoded: string): TokenRequest {
+  const parameters: Record<string, string[]> = Object.create(null) as Record<string, string[]>;
+  for (const [name, value] of new URLSearchParams(encoded)) (parameters[name] ??= []).push(value);
   return {
     parameters,
     authorization: request.headers.authorization,
     clientAddress: request.ip,
-    requestId: request.id,
+    requestId: String(request.id),
   };
 }
 
-/** RFC 6749, 5.1: tokens must not be cached. */
-function respond(reply: FastifyReply, response: TokenResponse): FastifyReply {
-  return reply.headers({ 'cache-control': 'no-store', pragma: 'no-cache' }).send(response);
+function sendToken(reply: FastifyReply, response: TokenResponse): FastifyReply {
+  return noStore(reply).code(200).send(response);
 }
 
-/**
- * GET answers in the form of the registry, POST in that of OAuth 2 (RFC 6749, 5.2). What a client cannot know in
- * advance to be wrong is never 400, on which BuildKit gives up instead of trying the other way.
- */
-function fail(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
-  reply.header('cache-control', 'no-store');
+interface ErrorReply {
+  readonly status: number;
+  /** RFC 6749, 5.2 */
+  readonly oauth: string;
+  /** distribution-spec, "Error Codes" */
+  readonly oci: string;
+  readonly message: string;
+  readonly retryAfterSeconds?: number | null;
+}
+
+/** Answers a GET with the registry's error form and a POST with OAuth's, because that is what clients print. */
+function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, oauth, oci, message, retryAfterSeconds } = toErrorReply(error);
+  if (status >= 500) request.log.error({ err: error }, 'Token request failed');
+  noStore(reply).code(status);
+  if (status === 401) void reply.header('www-authenticate', 'Basic realm="Sluice"');
+  if (retryAfterSeconds != null) void reply.header('retry-after', String(retryAfterSeconds));
+  return reply.send(
+    request.method === 'POST'
+      ? { error: oauth, error_description: message }
+      : { errors: [{ code: oci, message, detail: null }] },
+  );
+}
+
+function toErrorReply(error: unknown): ErrorReply {
   if (error instanceof TokenRequestError) {
-    return reply
-      .code(400)
-      .send(
-        request.method === 'POST'
-          ? { error: error.code, error_description: error.message }
-          : { errors: [{ code: 'UNSUPPORTED', message: error.message }] },
-      );
+    return { status: 400, oauth: error.code, oci: 'UNSUPPORTED', message: error.message };
   }
-  const fastifyStatus = statusOf(error);
-  if (fastifyStatus !== null) {
-    const description = error instanceof Error ? error.message : 'malformed request';
-    return reply.code(fastifyStatus).send({ error: 'invalid_request', error_description: description });
+  if (error instanceof AccessError) {
+    const { message, retryAfterSeconds } = error;
+    switch (error.code) {
+      // 401 and not OAuth's 400: buildkit gives up on 400, and goes on to GET on 401.
+      case 'credentials-invalid':
+        return { status: 401, oauth: 'invalid_grant', oci: 'UNAUTHORIZED', message };
+      case 'credentials-throttled':
+        return { status: 429, oauth: 'slow_down', oci: 'TOOMANYREQUESTS', message, retryAfterSeconds };
+      case 'credentials-unavailable':
+        return {
+          status: 503,
+          oauth: 'temporarily_unavailable',
+          oci: 'UNAVAILABLE',
+          message,
+          retryAfterSeconds,
+        };
+      default:
+        return { status: 400, oauth: 'invalid_request', oci: 'UNSUPPORTED', message };
+    }
   }
-  const wire = toWireError(error);
-  if (wire.isFault) request.log.error({ event: 'token.fault', err: error }, 'A token request failed');
-  reply.headers(wire.headers).code(wire.status);
-  if (request.method === 'POST' && error instanceof AccessError) {
-    return reply.send({ error: 'invalid_grant', error_description: wire.message });
+  const status = (error as { statusCode?: unknown } | null)?.statusCode;
+  // Fastify's own: a body that is too large, of another type, or cut short.
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    const message = error instanceof Error ? error.message : 'the request cannot be read';
+    return { status, oauth: 'invalid_request', oci: 'UNSUPPORTED', message };
   }
-  return reply.header('content-type', 'application/json').send(errorBody(wire));
+  return { status: 500, oauth: 'server_error', oci: 'UNAVAILABLE', message: 'the token request failed' };
 }
 
-/** What Fastify itself refuses: a body that is no form, or too large. */
-function statusOf(error: unknown): number | null {
-  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
-  return typeof status === 'number' && status >= 400 && status < 500 ? status : null;
+/** RFC 6749, 5.1: tokens are kept by no cache on the way. */
+function noStore(reply: FastifyReply): FastifyReply {
+  return reply.header('cache-control', 'no-store').header('pragma', 'no-cache');
 }

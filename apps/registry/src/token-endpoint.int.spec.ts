@@ -2,7 +2,7 @@ import { basic, BY, SERVICE, TestIdentity } from '@sluice/identity/testing';
 import { fastify, type FastifyInstance } from 'fastify';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { registerTokenRoutes } from './token-routes.ts';
+import { registerTokenEndpoint } from './token-endpoint.ts';
 
 interface TokenBody {
   token: string;
@@ -51,7 +51,7 @@ describe('/service/token', () => {
     await test.project('inner/base', 'internal');
     await test.user('anna', { 'team/app': 'developer', 'team/other': 'reporter' });
     server = fastify();
-    registerTokenRoutes(server, { tokenEndpoint: test.identity.tokenEndpoint });
+    await registerTokenEndpoint(server, test.identity.tokenEndpoint);
     await server.ready();
   });
   afterAll(async () => {
