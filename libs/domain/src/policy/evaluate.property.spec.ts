@@ -147,7 +147,7 @@ const context = (childStates: readonly VerdictState[] = VERDICT_STATES): fc.Arbi
       digest: fc.constant(OWN),
       kind: fc.constantFrom('image', 'image', 'index', 'signature', 'attestation', 'artifact'),
     }),
-    expected: fc.record({ scan: fc.boolean(), signature: fc.boolean() }),
+    expected: fc.record({ scan: fc.boolean(), rematch: fc.boolean(), signature: fc.boolean() }),
     advisoriesLoaded: fc.boolean(),
     parents: fc.uniqueArray(fc.constant(PARENT)),
     children: fc.array(child(childStates), { maxLength: 3 }),

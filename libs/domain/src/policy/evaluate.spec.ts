@@ -61,7 +61,7 @@ const scanned = (rule: Partial<ScanRule> = {}): ScanRule => ({
 function context(more: Partial<EvaluationContext> = {}): EvaluationContext {
   return {
     artifact: { repository: 'team/app/web', digest: DIGEST, kind: 'image' },
-    expected: { scan: false, signature: false },
+    expected: { scan: false, rematch: false, signature: false },
     advisoriesLoaded: false,
     parents: [],
     children: [],
@@ -203,7 +203,7 @@ describe('a vulnerabilities rule', () => {
 describe('missing evidence', () => {
   const rules = [vulnerabilities(), scanned(), signed()] as const;
   it.each(rules)('is pending while work is under way, and refused when nothing is coming: $kind', (rule) => {
-    const expected = { scan: true, signature: true };
+    const expected = { scan: true, rematch: false, signature: true };
     for (const onMissing of ['pending', 'deny', 'warn', 'pass'] as const) {
       expect(evaluate([policy([{ ...rule, onMissing }])], [], context({ expected })).state).toBe('pending');
     }
@@ -222,10 +222,16 @@ describe('missing evidence', () => {
   });
 
   it('waits only for its own kind of work', () => {
-    const expected = { scan: true, signature: false };
+    const rematch = { scan: false, rematch: true, signature: false };
+    expect(evaluate([policy([scanned()])], [], context({ expected: rematch })).state).toBe('red');
+    const expected = { scan: true, rematch: false, signature: false };
     expect(evaluate([policy([signed()])], [], context({ expected })).state).toBe('red');
     expect(
-      evaluate([policy([scanned()])], [], context({ expected: { scan: false, signature: true } })).state,
+      evaluate(
+        [policy([scanned()])],
+        [],
+        context({ expected: { scan: false, rematch: false, signature: true } }),
+      ).state,
     ).toBe('red');
   });
 });
@@ -262,10 +268,13 @@ describe('a scan report from before the first advisory data', () => {
     (rule) => {
       expect(evaluate([policy([rule])], evidence, context()).state).toBe('amber');
       expect(evaluate([policy([rule])], evidence, context({ advisoriesLoaded: true })).state).toBe('red');
-      const expected = { scan: true, signature: false };
-      expect(evaluate([policy([rule])], evidence, context({ advisoriesLoaded: true, expected })).state).toBe(
-        'pending',
-      );
+      for (const work of [
+        { scan: true, rematch: false },
+        { scan: false, rematch: true },
+      ]) {
+        const about = context({ advisoriesLoaded: true, expected: { ...work, signature: false } });
+        expect(evaluate([policy([rule])], evidence, about).state).toBe('pending');
+      }
     },
   );
 });
@@ -325,7 +334,7 @@ describe('a signature rule', () => {
   });
 
   it('is pending while more signatures are being verified, and not when it has enough', () => {
-    const expected = { scan: false, signature: true };
+    const expected = { scan: false, rematch: false, signature: true };
     expect(evaluate([policy([signed()])], [signature(UNTRUSTED)], context({ expected })).state).toBe(
       'pending',
     );
@@ -446,7 +455,7 @@ describe('several policies', () => {
       state: 'amber',
       results: [{ mode: 'audit', outcome: 'warn' }],
     });
-    const expected = { scan: true, signature: true };
+    const expected = { scan: true, rematch: false, signature: true };
     expect(evaluate([policy([scanned()], 'audit')], [], context({ expected })).state).toBe('amber');
   });
 
@@ -519,7 +528,8 @@ describe('the hash of the inputs', () => {
   it('does not change with evidence of other digests or work that no rule waits for', () => {
     expect(evaluate([DEFAULT], [scan(), scan({}, OTHER)], context()).inputsHash).toBe(base);
     expect(
-      evaluate([DEFAULT], [scan()], context({ expected: { scan: true, signature: true } })).inputsHash,
+      evaluate([DEFAULT], [scan()], context({ expected: { scan: true, rematch: false, signature: true } }))
+        .inputsHash,
     ).toBe(base);
   });
 });

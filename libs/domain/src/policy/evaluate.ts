@@ -127,7 +127,7 @@ function absentState(
   return () =>
     (state ??= evaluate(policies, evidence, {
       artifact: { repository: index.artifact.repository, digest: 'absent', kind: 'image' },
-      expected: { scan: false, signature: false },
+      expected: { scan: false, rematch: false, signature: false },
       advisoriesLoaded: index.advisoriesLoaded,
       parents: [index.artifact.digest],
       children: [],
@@ -182,6 +182,7 @@ function hashInputs(
   { context, scans, signatures }: Facts,
   results: readonly RuleResult[],
 ): string {
+  const waitsForScan = results.some((result) => waits(result) && result.kind !== 'signature');
   const inputs = {
     evaluator: EVALUATOR_VERSION,
     policies: sortedJson(policies),
@@ -189,7 +190,8 @@ function hashInputs(
     artifact: context.artifact,
     // Work under way matters only where a rule waits for it; a repeated scan of a judged image changes nothing yet.
     expected: {
-      scan: context.expected.scan && results.some((result) => waits(result) && result.kind !== 'signature'),
+      scan: context.expected.scan && waitsForScan,
+      rematch: context.expected.rematch && waitsForScan,
       signature:
         context.expected.signature && results.some((result) => waits(result) && result.kind === 'signature'),
     },

@@ -44,8 +44,11 @@ export interface ChildFacts {
 /** What a verdict depends on beside policies and evidence. */
 export interface EvaluationContext {
   readonly artifact: { readonly repository: string; readonly digest: string; readonly kind: ArtifactKind };
-  /** Whether work is under way that may bring evidence of this kind. */
-  readonly expected: { readonly scan: boolean; readonly signature: boolean };
+  /**
+   * Whether work is under way that may bring evidence: a scan of the artifact, the matching of what is known of all
+   * artifacts against new advisory data, the verification of signatures on the artifact or on what covers it.
+   */
+  readonly expected: { readonly scan: boolean; readonly rematch: boolean; readonly signature: boolean };
   /** Whether advisory data was ever loaded into this installation, also if it was removed again. */
   readonly advisoriesLoaded: boolean;
   /** Digests of the indexes of the repository that name the artifact, however deep: a signature on them covers it. */

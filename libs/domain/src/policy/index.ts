@@ -36,5 +36,6 @@ export {
   VERDICT_STATES,
   type VerdictState,
   decideGate,
+  lacksOnlySignatures,
   worstState,
 } from './verdict.ts';

@@ -41,6 +41,19 @@ export function worstState(states: Iterable<VerdictState>): VerdictState {
   return worst;
 }
 
+/**
+ * Whether an artifact is refused for want of signatures and for nothing else. Who may push it must then be able to
+ * read its manifest, or nobody could ever sign it. What an index takes over from its children does not count: its
+ * manifest names them and brings none of their content.
+ */
+export function lacksOnlySignatures(results: readonly RuleResult[]): boolean {
+  const refusing = results.filter(({ outcome }) => outcome === 'fail' || outcome === 'pending');
+  return (
+    refusing.some(({ kind }) => kind === 'signature') &&
+    refusing.every(({ kind }) => kind === 'signature' || kind === 'children')
+  );
+}
+
 /** What a gate does with one request. */
 export type GateDecision =
   | { readonly kind: 'allow' }

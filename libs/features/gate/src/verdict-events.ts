@@ -4,6 +4,7 @@ import { evaluateJob, sweepJob } from './verdicts.ts';
 
 /** Jobs that bring evidence, as other features queue them, and what their key is. */
 const SCAN_JOB = 'scan.artifact';
+const REMATCH_JOB = 'advisories.rematch';
 const VERIFY_JOB = 'signature.verify';
 /** `<repository id>/<digest>` */
 const VERIFY_KEY = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/(.+)$/;
@@ -63,6 +64,7 @@ export class VerdictEvents {
     if (kind === SCAN_JOB) {
       return (await this.#verdicts.withDigest(key, null, { waiting: true })).map(evaluateJob);
     }
+    if (kind === REMATCH_JOB) return [sweepJob({ kind: 'no-data' })];
     const [, repositoryId, digest] = (kind === VERIFY_JOB && VERIFY_KEY.exec(key)) || [];
     if (repositoryId === undefined || digest === undefined) return [];
     return this.#withDescendants(await this.#verdicts.withDigest(digest, repositoryId));

@@ -366,6 +366,12 @@ describe('what touches verdicts', () => {
     await world.database.source.query(
       `INSERT INTO outbox (id, type, subject, payload) VALUES (gen_random_uuid(), 'advisories.changed', 'x', '{"revision": 1}')`,
     );
+    const [rematch] = await world.ledger.enqueue([
+      { kind: 'advisories.rematch', key: 'installation', payload: {} },
+    ]);
+    await world.settle();
+    expect(await world.state(image)).toBe('pending');
+    await world.ledger.requestCancellation(rematch ?? '');
     await world.settle();
     expect(await world.state(image)).toBe('red');
   });

@@ -39,7 +39,7 @@ interface InputsRow {
   stored: Omit<FullVerdict, 'evaluatedAt'> & { evaluatedAt: string };
   policies: VerdictInputs['policies'];
   evidence: EvidenceRecord<Evidence>[];
-  expected: { scan: boolean; signature: boolean };
+  expected: { scan: boolean; rematch: boolean; signature: boolean };
   advisories_loaded: boolean;
   parents: string[];
   children: ChildJson[];
@@ -75,6 +75,9 @@ const EXPECTED = `
       OR EXISTS (SELECT FROM job WHERE kind = 'scan.artifact' AND key = m.digest AND state = 'running')
       OR EXISTS (SELECT FROM outbox o WHERE o.relayed_at IS NULL AND o.type = 'artifact.pushed'
         AND o.payload ->> 'digest' = m.digest),
+    'rematch', EXISTS (SELECT FROM job WHERE kind = 'advisories.rematch' AND state = 'queued')
+      OR EXISTS (SELECT FROM job WHERE kind = 'advisories.rematch' AND state = 'running')
+      OR EXISTS (SELECT FROM outbox o WHERE o.relayed_at IS NULL AND o.type = 'advisories.changed'),
     'signature', EXISTS (SELECT FROM job, covering WHERE job.kind = 'signature.verify' AND job.state = 'queued'
         AND job.key = m.repository_id::text || '/' || covering.digest)
       OR EXISTS (SELECT FROM job, covering WHERE job.kind = 'signature.verify' AND job.state = 'running'

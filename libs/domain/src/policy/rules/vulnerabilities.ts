@@ -72,7 +72,8 @@ function judgeReport(
     };
   }
   if (gap === 'stale') {
-    const isExpected = facts.context.expected.scan;
+    const { expected } = facts.context;
+    const isExpected = expected.scan || expected.rematch;
     return {
       outcome: outcomeOfMissing(rule.onMissing, isExpected),
       reason: STALE_REASON,
