@@ -14,6 +14,7 @@ import {
   type RepositoryName,
   type Tag,
 } from '@sluice/domain/oci';
+import { lacksOnlySignatures } from '@sluice/domain/policy';
 import { LRUCache } from 'lru-cache';
 import type { Judged, PullGate } from './pull-gate.ts';
 import { assertCurrent, principalIdOf, type PullRequest } from './request.ts';
@@ -81,7 +82,8 @@ export class ManifestService {
   }
 
   /**
-   * Pulls a manifest. Whoever may push to the repository also gets it while its verdict is pending: signing needs it.
+   * Pulls a manifest. Whoever may push to the repository also gets it while its verdict is pending or wants nothing but
+   * signatures: signing needs it.
    *
    * @param reference as the client wrote it
    * @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, DIGEST_INVALID; PullDenied, VerdictPending, CredentialsRevoked
@@ -183,12 +185,17 @@ export class ManifestService {
   }
 
   async #admit(repository: RepositoryName, reference: string, first: FoundManifest, request: PullRequest) {
-    if (first.verdict?.state === 'pending' && (await request.principalMayPush())) {
+    if ((await this.#maySign(first)) && (await request.principalMayPush()))
       return { found: first, warning: null };
-    }
     return this.#gate.admit(request, repository, reference, first, () =>
       this.#find(repository, reference, request),
     );
+  }
+
+  /** Not judged yet, or refused for want of signatures alone: whoever pushes it has to read it to sign it. */
+  async #maySign({ manifest, verdict }: FoundManifest): Promise<boolean> {
+    if (verdict?.state !== 'red') return verdict?.state === 'pending';
+    return lacksOnlySignatures(await this.#reads.verdictResults(manifest.id));
   }
 
   async #find(repository: RepositoryName, reference: string, request: PullRequest): Promise<FoundManifest> {

@@ -1,5 +1,5 @@
 import type { ArtifactKind, Digest, Reference, RepositoryName, Tag } from '@sluice/domain/oci';
-import type { StoredVerdict } from '@sluice/domain/policy';
+import type { RuleResult, StoredVerdict } from '@sluice/domain/policy';
 
 /** A manifest as one repository holds it. */
 export interface StoredManifest {
@@ -73,6 +73,9 @@ export abstract class RegistryReads {
 
   /** The bytes of a manifest exactly as they were pushed, null when it was deleted meanwhile. */
   abstract manifestContent(manifestId: string): Promise<Buffer | null>;
+
+  /** What every rule said of the artifact at its last judgement; empty before the first. */
+  abstract verdictResults(manifestId: string): Promise<readonly RuleResult[]>;
 
   /** Finds a live blob that the repository links. */
   abstract blob(repository: RepositoryName, digest: Digest, principalId: string | null): Promise<BlobLookup>;

@@ -1,5 +1,5 @@
 import type { ArtifactKind, Digest, Reference, RepositoryName, Tag } from '@sluice/domain/oci';
-import type { StoredVerdict, VerdictState } from '@sluice/domain/policy';
+import type { RuleResult, StoredVerdict, VerdictState } from '@sluice/domain/policy';
 import type { DataSource } from 'typeorm';
 import {
   type BlobLookup,
@@ -46,13 +46,20 @@ type ManifestRow = readonly [
   summary: string | null,
 ];
 
-/** From best to worst: an arm of the union is only run when the ones before it found nothing. */
-const BEST_VERDICT = ['green', 'amber', 'pending', 'red']
+/**
+ * The best verdict among the images that name the blob; only where no image does, among other artifacts: those need
+ * not be scanned, so naming a layer in one must not let it out. An arm of the union is only run when the ones before
+ * it found nothing.
+ */
+const BEST_VERDICT = ["bm.kind = 'image'", "bm.kind <> 'image'"]
+  .flatMap((kind) => ['green', 'amber', 'pending', 'red'].map((state) => ({ kind, state })))
   .map(
-    (state) =>
+    ({ kind, state }) =>
       `(SELECT bv.id, bv.state, bv.summary, bv.manifest_id
-        FROM manifest_blob mb JOIN verdict bv ON bv.manifest_id = mb.manifest_id
-        WHERE mb.repository_id = r.id AND mb.blob_id = b.id AND bv.state = '${state}' LIMIT 1)`,
+        FROM manifest_blob mb
+        JOIN verdict bv ON bv.manifest_id = mb.manifest_id
+        JOIN manifest bm ON bm.id = mb.manifest_id
+        WHERE mb.repository_id = r.id AND mb.blob_id = b.id AND bv.state = '${state}' AND ${kind} LIMIT 1)`,
   )
   .join(' UNION ALL ');
 
@@ -147,6 +154,15 @@ export class PostgresRegistryReads extends RegistryReads {
 
   async manifestContent(manifestId: string): Promise<Buffer | null> {
     return (await this.#content.first([manifestId]))?.[0] ?? null;
+  }
+
+  async verdictResults(manifestId: string): Promise<readonly RuleResult[]> {
+    const rows = await queryRows<{ results: RuleResult[] }>(
+      this.#source,
+      'SELECT results FROM verdict WHERE manifest_id = $1',
+      [manifestId],
+    );
+    return rows[0]?.results ?? [];
   }
 
   async blob(repository: RepositoryName, digest: Digest, principalId: string | null): Promise<BlobLookup> {
