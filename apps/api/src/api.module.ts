@@ -129,7 +129,7 @@ const CONTROLLERS = [
 
 function createLocators(dependencies: ApiDependencies): Locators {
   const at = (nodeId: string | null | undefined): Location | null =>
-    nodeId == null ? null : { target: { id: nodeId }, repository: null };
+    nodeId === null || nodeId === undefined ? null : { target: { id: nodeId }, repository: null };
   const { catalog, ciBindings, locators, members, robots, trustedKeys } = dependencies;
   return new Locators({
     binding: async (id) => at((await ciBindings.get(id))?.nodeId),

@@ -9,8 +9,8 @@ import { OUTPUT_FORMATS } from './io/output.ts';
 import { cliVersion } from './version.ts';
 
 export interface ProgramStreams {
-  writeOut(text: string): void;
-  writeErr(text: string): void;
+  readonly writeOut: (text: string) => void;
+  readonly writeErr: (text: string) => void;
 }
 
 const EXIT_CODES = `

@@ -31,7 +31,8 @@ describe('users, rights and credentials by the API', () => {
     };
   }
   const code = ({ status, body }: Answer) => `${status} ${String(body['code'])}`;
-  const id = (answer: Answer) => String(answer.body['id'] ?? expect.fail(JSON.stringify(answer)));
+  const id = (answer: Answer) =>
+    (answer.body['id'] as string | undefined) ?? expect.fail(JSON.stringify(answer));
   const create = (path: string, visibility = 'private') =>
     call('POST', '/projects', { body: { path, visibility } }).then((answer) => id(answer));
   const user = async (name: string, roles: Record<string, string> = {}) => {
@@ -179,7 +180,9 @@ describe('users, rights and credentials by the API', () => {
       while (next !== null) {
         const answer: Answer = await call('GET', next);
         paths.push(...(answer.body.items ?? []).map((each) => each['path']));
-        const link = /<\/api\/v1([^>]+)>; rel="next"/.exec(String(answer.headers['link'] ?? ''))?.[1] ?? null;
+        const link =
+          /<\/api\/v1([^>]+)>; rel="next"/.exec((answer.headers['link'] as string | undefined) ?? '')?.[1] ??
+          null;
         expect(answer.body.page?.next === null).toBe(link === null);
         next = link;
       }

@@ -1,7 +1,7 @@
 import type { AdvisorySource, AdvisoryStore, JobFigures, JobStatistics } from '@sluice/database';
 import { Health } from '@sluice/platform';
 import { describe, expect, it } from 'vitest';
-import { HealthReporter } from './health-reporter.ts';
+import { type HealthCheck, HealthReporter } from './health-reporter.ts';
 
 const NOW = new Date('2026-11-21T12:00:00Z');
 const IDLE: JobFigures = { due: 0, running: 0, failedLastDay: 0, oldestDueSeconds: null };
@@ -27,11 +27,9 @@ async function report(given: {
     },
     () => NOW,
   );
-  const { status, version, checks } = await reporter.report();
-  return { status, version, ...Object.fromEntries(checks.map((check) => [check.name, check])) } as Record<
-    string,
-    { status: string; message: string; fix: string | null }
-  >;
+  const { checks, ...rest } = await reporter.report();
+  const byName: Record<string, HealthCheck> = Object.fromEntries(checks.map((check) => [check.name, check]));
+  return { ...rest, byName };
 }
 
 function imported(daysAgo: number): AdvisorySource {
@@ -44,18 +42,20 @@ describe('the health report', () => {
     expect(await report({ sources: [imported(7)] })).toMatchObject({
       status: 'ok',
       version: '1.2.3',
-      database: { status: 'ok', fix: null },
-      'advisory-data': { status: 'ok', message: '10 records of 1 ecosystems, last imported 7 d ago' },
-      workers: { status: 'ok' },
-      queue: { status: 'ok' },
+      byName: {
+        database: { status: 'ok', fix: null },
+        'advisory-data': { status: 'ok', message: '10 records of 1 ecosystems, last imported 7 d ago' },
+        workers: { status: 'ok' },
+        queue: { status: 'ok' },
+      },
     });
   });
 
   it('warns when there is no advisory data, or only old', async () => {
     for (const sources of [[], [imported(9)]]) {
-      const found = await report({ sources });
-      expect(found['advisory-data']).toMatchObject({ status: 'warn' });
-      expect(found['advisory-data']?.fix).toContain('sluice db import');
+      const { byName } = await report({ sources });
+      expect(byName['advisory-data']).toMatchObject({ status: 'warn' });
+      expect(byName['advisory-data']?.fix).toContain('sluice db import');
     }
     expect((await report({ sources: [imported(9), imported(1)] })).status).toBe('ok');
   });
@@ -63,9 +63,10 @@ describe('the health report', () => {
   it('fails when jobs wait and none runs, and only warns while some run', async () => {
     const sources = [imported(0)];
     const idle = await report({ sources, jobs: { due: 3, oldestDueSeconds: 61 } });
-    expect(idle).toMatchObject({ status: 'fail', workers: { status: 'fail' } });
+    expect(idle).toMatchObject({ status: 'fail', byName: { workers: { status: 'fail' } } });
     const busy = await report({ sources, jobs: { due: 3, running: 1, oldestDueSeconds: 301 } });
-    expect(busy).toMatchObject({ status: 'warn', workers: { status: 'ok' }, queue: { status: 'warn' } });
+    const byName = { workers: { status: 'ok' }, queue: { status: 'warn' } };
+    expect(busy).toMatchObject({ status: 'warn', byName });
     expect((await report({ sources, jobs: { due: 3, oldestDueSeconds: 59 } })).status).toBe('ok');
     expect((await report({ sources, jobs: { failedLastDay: 1 } })).status).toBe('warn');
   });
@@ -74,8 +75,8 @@ describe('the health report', () => {
     const found = await report({ failing: 'connection refused', jobs: { failedLastDay: 1 } });
     expect(found).toMatchObject({
       status: 'fail',
-      database: { status: 'fail', message: 'connection refused' },
+      byName: { database: { status: 'fail', message: 'connection refused' } },
     });
-    expect(found.queue).toBeUndefined();
+    expect(found.byName['queue']).toBeUndefined();
   });
 });

@@ -9,7 +9,8 @@ export function requireUser(caller: Caller): Principal & { kind: 'user' } {
   const { principal } = caller;
   if (principal.kind !== 'user')
     throw new AccessError('denied', 'only users have passwords and personal access tokens');
-  const isLimited = caller.scopes != null && !caller.scopes.some((scope) => scope.kind === 'all');
+  const scopes = caller.scopes ?? null;
+  const isLimited = scopes !== null && !scopes.some((scope) => scope.kind === 'all');
   if (isLimited || caller.access !== null) {
     throw new AccessError('denied', 'this token is limited: use the password or a token with the scope *');
   }

@@ -29,6 +29,13 @@ export interface RequestOptions {
   readonly waitSeconds?: number;
 }
 
+export interface UploadOptions {
+  readonly query?: Query;
+  readonly contentType: string;
+  /** Told how many bytes have gone out. */
+  readonly onProgress: (sentBytes: number, totalBytes: number) => void;
+}
+
 /** Talks to `/api/v1` of one server. Paths are given without that prefix and begin with a slash. */
 export class ApiClient {
   readonly url: string;
@@ -99,30 +106,20 @@ export class ApiClient {
     return this.#read<Body>(response);
   }
 
-  /** Sends a file as it is, streamed, and tells how many bytes have gone out. */
-  async upload<Body>(
-    path: string,
-    file: string,
-    contentType: string,
-    onProgress: (sentBytes: number, totalBytes: number) => void,
-  ): Promise<ApiResponse<Body>> {
+  /** Sends a file as it is, streamed. */
+  async upload<Body>(path: string, file: string, options: UploadOptions): Promise<ApiResponse<Body>> {
     const { size } = statSync(file);
-    const response = await this.#fetch(
-      `/api/v1${path}`,
-      {},
-      {
-        method: 'POST',
-        headers: {
-          accept: 'application/json',
-          'content-type': contentType,
-          'content-length': String(size),
-        },
-        body: Readable.toWeb(
-          Readable.from(counted(file, (sent) => onProgress(sent, size))),
-        ) as ReadableStream,
-        duplex: 'half',
+    const chunks = counted(file, (sent) => options.onProgress(sent, size));
+    const response = await this.#fetch(`/api/v1${path}`, options.query ?? {}, {
+      method: 'POST',
+      headers: {
+        accept: 'application/json',
+        'content-type': options.contentType,
+        'content-length': String(size),
       },
-    );
+      body: Readable.toWeb(Readable.from(chunks)) as ReadableStream,
+      duplex: 'half',
+    });
     return this.#read<Body>(response);
   }
 

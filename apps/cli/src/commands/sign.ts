@@ -11,7 +11,7 @@ import {
 } from '@sluice/registry-client';
 import { CliError } from '../cli-error.ts';
 import { credentialsFor } from '../config/connection.ts';
-import { registryHost } from '../config/server-url.ts';
+import { parseServerUrl, registryHost } from '../config/server-url.ts';
 import { type CommandContext, userAgent } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { type SignatureFormats, signImage } from '../sign/index.ts';
@@ -66,9 +66,12 @@ function referenceOf(
 
 /** The login, or the server of the environment, to which the reference's host belongs; null when it is another registry. */
 function serverOf(context: CommandContext, text: string): string | null {
-  const given = context.options.url ?? context.terminal.environment.SLUICE_URL;
-  const known = [...(given === undefined ? [] : [given]), ...context.config().servers.map(({ url }) => url)];
-  return known.find((url) => URL.canParse(url) && text.startsWith(`${registryHost(url)}/`)) ?? null;
+  const given = context.options.url ?? context.terminal.environment.SLUICE_URL ?? '';
+  const known = [
+    ...(given === '' ? [] : [parseServerUrl(given)]),
+    ...context.config().servers.map(({ url }) => url),
+  ];
+  return known.find((url) => text.startsWith(`${registryHost(url)}/`)) ?? null;
 }
 
 /** The command's own login for that registry, else what docker or podman stored. */
@@ -81,10 +84,8 @@ async function registryCredentials(
   if (serverUrl !== null) {
     const { credentials } = credentialsFor(context.config(), environment, serverUrl);
     if (credentials.kind === 'basic') return { username: credentials.user, password: credentials.password };
-    if (credentials.kind === 'bearer') {
-      const me = await context.apiOf({ url: serverUrl, credentials }).get<{ name: string }>('/me');
-      return { username: me.name, password: credentials.token };
-    }
+    // The registry takes a token as password whatever the user name.
+    if (credentials.kind === 'bearer') return { username: 'token', password: credentials.token };
   }
   const directory = environment.DOCKER_CONFIG ?? join(environment.HOME ?? homedir(), '.docker');
   return readDockerCredentials(join(directory, 'config.json'), registry);

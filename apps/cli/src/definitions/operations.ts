@@ -11,9 +11,9 @@ export function defineOperations(program: Command, bind: Bind): void {
     .summary('import OSV advisories from all.zip files')
     .description(
       'Imports OSV advisories. A directory stands for every .zip below it, in the layout of the OSV distribution ' +
-        '(<ecosystem>/all.zip). Waits until all are imported.',
+        '(<ecosystem>/all.zip), or for its single records (.json). Waits until all are imported.',
     )
-    .argument('<path...>', 'all.zip files, or directories that hold them')
+    .argument('<path...>', 'all.zip files, single records, or directories that hold them')
     .addHelpText('after', examples('sluice db import Debian/all.zip', 'sluice db import ./osv'))
     .action(bind(() => import('../commands/db.ts').then((module) => module.importAdvisories)));
 

@@ -45,9 +45,15 @@ describe('a reference to an artifact of this registry', () => {
 
   it('throws nothing but its own error for any text (fuzz)', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom(...'aB1/:@.-_ \u0000é'), maxLength: 40 }), (text) => {
-        expect(['parsed', 'reference-invalid', 'other-registry']).toContain(codeOf(text));
-      }),
+      fc.property(
+        fc.string({
+          unit: fc.constantFrom('a', 'B', '1', '/', ':', '@', '.', '-', '_', ' ', '\u0000', 'é'),
+          maxLength: 40,
+        }),
+        (text) => {
+          expect(['parsed', 'reference-invalid', 'other-registry']).toContain(codeOf(text));
+        },
+      ),
       { seed: 20_261_121, numRuns: 1000 },
     );
   });
