@@ -24,7 +24,7 @@ import { BlobService, ManifestService, PullGate, StatementCheck, UploadService }
 import { parseNodePath, type Role, type Visibility } from '@sluice/domain/access';
 import type { VerdictState } from '@sluice/domain/policy';
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
-import { createIdentity, KeyFile, Passwords } from '@sluice/identity';
+import { createIdentity, type Identity, KeyFile, Passwords } from '@sluice/identity';
 import { fastify } from 'fastify';
 import { registerDataPlane } from '../data-plane.ts';
 import type { BodyPace } from '../http/request-body.ts';
@@ -48,7 +48,6 @@ class NoAudit extends AuditLog {
 export interface TestRegistryOptions {
   readonly holdMs?: number;
   readonly pace?: BodyPace;
-  readonly listenPort?: number;
 }
 
 export const PUBLIC_URL = 'https://sluice.test';
@@ -57,18 +56,16 @@ export const PASSWORD = 'a-good-password';
 /** The data plane with everything real behind it, on a port of its own. */
 export class TestRegistry {
   readonly database: TestDatabase;
-  readonly url: string;
   readonly host: string;
   readonly denials: readonly Denial[];
   readonly storageDirectory: string;
   readonly #close: () => Promise<void>;
 
   private constructor(
-    parts: Pick<TestRegistry, 'database' | 'url' | 'host' | 'denials' | 'storageDirectory'>,
+    parts: Pick<TestRegistry, 'database' | 'host' | 'denials' | 'storageDirectory'>,
     close: () => Promise<void>,
   ) {
     this.database = parts.database;
-    this.url = parts.url;
     this.host = parts.host;
     this.denials = parts.denials;
     this.storageDirectory = parts.storageDirectory;
@@ -77,9 +74,26 @@ export class TestRegistry {
 
   static async start(options: TestRegistryOptions = {}): Promise<TestRegistry> {
     const database = await createTestDatabase();
+    const storageDirectory = await mkdtemp(join(tmpdir(), 'sluice-registry-'));
+    return TestRegistry.#listen(database, storageDirectory, options, async () => {
+      await database.close();
+      await rm(storageDirectory, { recursive: true, force: true });
+    });
+  }
+
+  /** Another replica on the same state. Close it first. */
+  static async join(other: TestRegistry, options: TestRegistryOptions = {}): Promise<TestRegistry> {
+    return TestRegistry.#listen(other.database, other.storageDirectory, options, async () => undefined);
+  }
+
+  static async #listen(
+    database: TestDatabase,
+    storageDirectory: string,
+    options: TestRegistryOptions,
+    closeState: () => Promise<void>,
+  ): Promise<TestRegistry> {
     const { source } = database;
-    const directory = await mkdtemp(join(tmpdir(), 'sluice-registry-'));
-    const storage = await FsBlobStorage.open(join(directory, 'blobs'));
+    const storage = await FsBlobStorage.open(join(storageDirectory, 'blobs'));
     const notifications = new PostgresNotifications({ url: database.url });
     const denials = new RecordingDenials();
     const gate = new PullGate(await PostgresVerdictSignals.open(notifications), denials, {
@@ -87,21 +101,9 @@ export class TestRegistry {
       publicUrl: PUBLIC_URL,
     });
     const reads = new PostgresRegistryReads(source);
-    const identity = createIdentity(
-      {
-        principals: new PostgresPrincipalStore(source),
-        nodes: new PostgresNodeStore(source),
-        grants: new PostgresGrantStore(source),
-        secrets: new PostgresSecretStore(source),
-        ciBindings: new PostgresCiBindingStore(source),
-        seenTokens: new PostgresSeenTokens(source),
-        audit: new NoAudit(),
-        tokenKeys: await KeyFile.open(join(directory, 'token-keys.json')),
-        issuerKeys: new JwksIssuerKeys([]),
-      },
-      { publicUrl: PUBLIC_URL, service: 'sluice', gitlabIssuers: [] },
-    );
-    const server = fastify({ logger: false, bodyLimit: 1024 });
+    const identity = await openIdentity(database, storageDirectory);
+    const lease = { leaseSeconds: 3_600 };
+    const server = fastify({ logger: false, bodyLimit: 1_024 });
     await registerTokenEndpoint(server, identity.tokenEndpoint);
     await registerDataPlane(server, {
       authentication: identity.authentication,
@@ -112,31 +114,28 @@ export class TestRegistry {
         new PostgresManifestWrites(source),
         gate,
         new StatementCheck(reads, storage),
-        {
-          cacheBytes: 16 * 1024 * 1024,
-          leaseSeconds: 3_600,
-        },
+        { ...lease, cacheBytes: 16 * 1024 * 1024 },
       ),
-      blobs: new BlobService(reads, new PostgresBlobLinks(source), storage, gate, { leaseSeconds: 3_600 }),
+      blobs: new BlobService(reads, new PostgresBlobLinks(source), storage, gate, lease),
       uploads: new UploadService(new PostgresUploadSessions(source), storage, {
+        ...lease,
         sessionSeconds: 3_600,
-        leaseSeconds: 3_600,
       }),
       challenge: { publicUrl: PUBLIC_URL, service: 'sluice', trustForwardedProto: true },
       ...(options.pace === undefined ? {} : { pace: options.pace }),
     });
-    await server.listen({ port: options.listenPort ?? 0, host: '127.0.0.1' });
+    await server.listen({ port: 0, host: '127.0.0.1' });
     const host = `127.0.0.1:${(server.server.address() as AddressInfo).port}`;
-    return new TestRegistry(
-      { database, url: `http://${host}`, host, denials: denials.denials, storageDirectory: directory },
-      async () => {
-        server.server.closeAllConnections();
-        await server.close();
-        await notifications.close();
-        await database.close();
-        await rm(directory, { recursive: true, force: true });
-      },
-    );
+    return new TestRegistry({ database, host, denials: denials.denials, storageDirectory }, async () => {
+      server.server.closeAllConnections();
+      await server.close();
+      await notifications.close();
+      await closeState();
+    });
+  }
+
+  get url(): string {
+    return `http://${this.host}`;
   }
 
   async createProject(path: string, visibility: Visibility = 'private'): Promise<string> {
@@ -200,4 +199,22 @@ export class TestRegistry {
 
 export function basic(user: string, password: string = PASSWORD): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
+async function openIdentity(database: TestDatabase, directory: string): Promise<Identity> {
+  const { source } = database;
+  return createIdentity(
+    {
+      principals: new PostgresPrincipalStore(source),
+      nodes: new PostgresNodeStore(source),
+      grants: new PostgresGrantStore(source),
+      secrets: new PostgresSecretStore(source),
+      ciBindings: new PostgresCiBindingStore(source),
+      seenTokens: new PostgresSeenTokens(source),
+      audit: new NoAudit(),
+      tokenKeys: await KeyFile.open(join(directory, 'token-keys.json')),
+      issuerKeys: new JwksIssuerKeys([]),
+    },
+    { publicUrl: PUBLIC_URL, service: 'sluice', gitlabIssuers: [] },
+  );
 }

@@ -10,11 +10,6 @@ export {
 export { type GateSettings, type Judged, PullDenied, PullGate, VerdictPending } from './pull-gate.ts';
 export { CredentialsRevoked, principalIdOf, type PullRequest } from './request.ts';
 export { StatementCheck } from './statement-check.ts';
-export {
-  type Chunk,
-  UploadOutOfOrder,
-  UploadService,
-  type UploadSettings,
-  type UploadStatus,
-} from './upload-service.ts';
+export { type Chunk, UploadOutOfOrder, type UploadStatus } from './upload-chunk.ts';
+export { UploadService, type UploadSettings } from './upload-service.ts';
 export { type SweepResult, UploadSweep } from './upload-sweep.ts';

@@ -2,7 +2,6 @@ import { createHash, randomUUID } from 'node:crypto';
 import { type BlobStorage, BlobStorageError, type StorageState } from '@sluice/blob-storage';
 import type { Checkpoint, UploadSession, UploadSessions } from '@sluice/database';
 import {
-  type ByteRange,
   type Digest,
   digestAlgorithm,
   type DigestAlgorithm,
@@ -10,6 +9,14 @@ import {
   type RepositoryName,
 } from '@sluice/domain/oci';
 import { RunningHash, RunningHashes } from './running-hashes.ts';
+import {
+  checkRange,
+  type Chunk,
+  ChunkRefused,
+  metered,
+  UploadOutOfOrder,
+  type UploadStatus,
+} from './upload-chunk.ts';
 import { WRITER_LEASE_SECONDS, WriterLease } from './writer-lease.ts';
 
 export interface UploadSettings {
@@ -17,31 +24,6 @@ export interface UploadSettings {
   readonly sessionSeconds: number;
   /** How long a blob is kept from garbage collection after its push. */
   readonly leaseSeconds: number;
-}
-
-export interface UploadStatus {
-  readonly id: string;
-  /** Bytes that need not be sent again. */
-  readonly offsetBytes: number;
-}
-
-/** A chunk of an upload as it comes from the network. */
-export interface Chunk {
-  readonly body: AsyncIterable<Uint8Array>;
-  /** Where the client says that it belongs; null: at the end of what is there. */
-  readonly range: ByteRange | null;
-  /** How many bytes the client has announced, null when it has not. */
-  readonly lengthBytes: number | null;
-}
-
-/** The chunk does not continue the upload. */
-export class UploadOutOfOrder extends OciError {
-  readonly status: UploadStatus;
-
-  constructor(message: string, status: UploadStatus) {
-    super('RANGE_INVALID', message);
-    this.status = status;
-  }
 }
 
 interface Progress {
@@ -193,15 +175,9 @@ export class UploadService {
     this.#checkpoint('upload.appended');
     const progress = { offsetBytes: offset, storageState: state, hash };
     if (interruption === undefined) return progress;
-    if (interruption instanceof OciError) throw interruption;
+    if (interruption instanceof ChunkRefused) throw interruption;
     await this.#record(session, progress, lease);
-    throw new OciError(
-      'BLOB_UPLOAD_INVALID',
-      `the body ended early; ${offset} bytes of the upload are stored`,
-      {
-        cause: interruption,
-      },
-    );
+    throw interruption instanceof OciError ? interruption : brokenOff(offset, interruption);
   }
 
   async #record(session: UploadSession, progress: Progress, lease: WriterLease): Promise<void> {
@@ -307,59 +283,20 @@ export class UploadService {
   }
 }
 
-/** @returns the number of bytes that the chunk must have, null when any will do */
-function checkRange(session: UploadSession, { range, lengthBytes }: Chunk): number | null {
-  if (range === null) return null;
-  if (range.first !== session.offsetBytes) {
-    throw new UploadOutOfOrder(
-      `the chunk begins at byte ${range.first}; the upload continues at byte ${session.offsetBytes}`,
-      { id: session.id, offsetBytes: session.offsetBytes },
-    );
-  }
-  const expected = range.last - range.first + 1;
-  if (lengthBytes !== null && lengthBytes !== expected) {
-    throw new OciError(
-      'SIZE_INVALID',
-      `Content-Range announces ${expected} bytes, Content-Length ${lengthBytes}`,
-    );
-  }
-  return expected;
-}
-
-/** Hashes what passes, once, and holds the chunk to its announced length. */
-async function* metered(
-  body: AsyncIterable<Uint8Array>,
-  hash: RunningHash | undefined,
-  expected: number | null,
-  lease: WriterLease,
-): AsyncIterable<Uint8Array> {
-  let received = 0;
-  for await (const chunk of body) {
-    lease.assertHeld();
-    received += chunk.length;
-    if (expected !== null && received > expected) {
-      throw new OciError(
-        'SIZE_INVALID',
-        `the chunk is longer than the ${expected} bytes of its Content-Range`,
-      );
-    }
-    hash?.update(chunk);
-    yield chunk;
-  }
-  if (expected !== null && received < expected) {
-    throw new OciError(
-      'SIZE_INVALID',
-      `the chunk has ${received} bytes; its Content-Range announces ${expected}`,
-    );
-  }
-}
-
 function emptyDigest(algorithm: DigestAlgorithm): Digest {
   return `${algorithm}:${createHash(algorithm).digest('hex')}` as Digest;
 }
 
 function stateOf(session: UploadSession): StorageState {
   return session.storageState as StorageState;
+}
+
+function brokenOff(offsetBytes: number, cause: unknown): OciError {
+  return new OciError(
+    'BLOB_UPLOAD_INVALID',
+    `the body ended early; ${offsetBytes} bytes of the upload are stored`,
+    { cause },
+  );
 }
 
 function unknownUpload(cause?: unknown): OciError {
