@@ -195,7 +195,7 @@ describe('a YAML text that is made to harm', () => {
           text = text.slice(0, at) + added + text.slice(at + removed);
         const started = performance.now();
         problems(text);
-        expect(performance.now() - started).toBeLessThan(500);
+        expect(performance.now() - started).toBeLessThan(2000);
       }),
       { seed: 42, numRuns: 500 },
     );
