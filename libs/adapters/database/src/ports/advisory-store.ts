@@ -54,7 +54,8 @@ export interface AdvisoryStatus {
 export abstract class AdvisoryStore {
   /**
    * Imports a file in one transaction: all of it or nothing. Records with the hash that is stored already are left
-   * alone; others replace what was stored under their id. Records that the file does not have stay.
+   * alone; others replace what was stored under their id, for each ecosystem that they speak of: files of two
+   * ecosystems may have records of one id. Records that the file does not have stay.
    *
    * `read` gets a function that takes the records in batches; what it throws ends the import without a trace. Imports
    * run one after the other. Writes `advisories.changed` when anything changed.

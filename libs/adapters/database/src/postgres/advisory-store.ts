@@ -66,9 +66,9 @@ export class PostgresAdvisoryStore extends AdvisoryStore {
       this.#source,
       `SELECT s.ecosystem, s.records, s.newest, i.imported_at AS "importedAt"
        FROM (
-         SELECT split_part(f.ecosystem, ':', 1) AS ecosystem, count(DISTINCT a.id)::integer AS records,
+         SELECT split_part(f.ecosystem, ':', 1) AS ecosystem, count(DISTINCT a.key)::integer AS records,
            max(a.modified) FILTER (WHERE a.modified <= now()) AS newest
-         FROM advisory_affected f JOIN advisory a ON a.id = f.advisory_id
+         FROM advisory_affected f JOIN advisory a ON a.key = f.advisory_key
          WHERE a.withdrawn IS NULL GROUP BY 1
        ) s
        LEFT JOIN LATERAL (

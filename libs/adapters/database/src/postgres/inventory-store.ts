@@ -139,7 +139,7 @@ async function selectAdvisories(manager: EntityManager, request: MatchRequest): 
     `SELECT a.id, a.aliases, a.upstream, f.ecosystem, f.name, f.ranges, f.versions, f.severity, f.score
      FROM unnest($1::text[], $2::text[]) AS wanted (ecosystem, name)
      JOIN advisory_affected f ON f.ecosystem = wanted.ecosystem AND f.name = wanted.name
-     JOIN advisory a ON a.id = f.advisory_id
+     JOIN advisory a ON a.key = f.advisory_key
      WHERE a.withdrawn IS NULL`,
     [request.keys.map((key) => key.ecosystem), request.keys.map((key) => key.name)],
   );

@@ -58,8 +58,11 @@ const INVENTORIES = [
 ];
 
 const ADVISORIES = [
+  // One id may come from the files of several ecosystems, each with its own rows: the key is that of the OSV bucket.
   `CREATE TABLE advisory (
-     id text COLLATE "C" PRIMARY KEY,
+     -- <ecosystem>/<id>
+     key text COLLATE "C" PRIMARY KEY,
+     id text COLLATE "C" NOT NULL,
      -- the import that brought its present content
      revision bigint NOT NULL,
      modified timestamptz NOT NULL,
@@ -70,8 +73,9 @@ const ADVISORIES = [
      summary text NOT NULL,
      content_hash bytea NOT NULL
    )`,
+  `CREATE INDEX advisory_id ON advisory (id)`,
   `CREATE TABLE advisory_affected (
-     advisory_id text COLLATE "C" NOT NULL REFERENCES advisory (id) ON DELETE CASCADE,
+     advisory_key text COLLATE "C" NOT NULL REFERENCES advisory (key) ON DELETE CASCADE,
      position integer NOT NULL,
      ecosystem text COLLATE "C" NOT NULL,
      name text COLLATE "C" NOT NULL,
@@ -79,7 +83,7 @@ const ADVISORIES = [
      versions jsonb NOT NULL,
      severity text NOT NULL,
      score double precision,
-     PRIMARY KEY (advisory_id, position)
+     PRIMARY KEY (advisory_key, position)
    )`,
   `CREATE INDEX advisory_affected_package ON advisory_affected (ecosystem, name)`,
   `CREATE TABLE advisory_import (
