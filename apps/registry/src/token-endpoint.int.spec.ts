@@ -32,10 +32,13 @@ describe('/service/token', () => {
       payload: body,
     });
   };
-  const encode = (form: Record<string, string | string[]>) =>
-    new URLSearchParams(
-      Object.entries(form).flatMap(([name, value]) => [value].flat().map((each) => [name, each])),
-    ).toString();
+  const encode = (form: Record<string, string | string[]>) => {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(form)) {
+      for (const each of [value].flat()) parameters.append(name, each);
+    }
+    return parameters.toString();
+  };
   const granted = (response: { json: () => unknown; statusCode: number; body: string }) => {
     expect(response.statusCode, response.body).toBe(200);
     const { access } = decodeJwt<{ access: { name: string; actions: string[] }[] }>(

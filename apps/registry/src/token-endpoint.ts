@@ -65,7 +65,7 @@ function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply)
   if (status >= 500) request.log.error({ err: error }, 'Token request failed');
   noStore(reply).code(status);
   if (status === 401) void reply.header('www-authenticate', 'Basic realm="Sluice"');
-  if (retryAfterSeconds != null) void reply.header('retry-after', String(retryAfterSeconds));
+  if (typeof retryAfterSeconds === 'number') void reply.header('retry-after', String(retryAfterSeconds));
   return reply.send(
     request.method === 'POST'
       ? { error: oauth, error_description: message }

@@ -46,11 +46,10 @@ export function robotName(nodePath: string, shortName: string): string {
 
 /** @throws AccessError password-invalid */
 export function checkNewPassword(password: string): void {
-  const length = [...password].length;
-  if (length < PASSWORD_MIN || password.length > PASSWORD_MAX) {
+  if (password.length < PASSWORD_MIN || password.length > PASSWORD_MAX) {
     throw new AccessError(
       'password-invalid',
-      `the password has ${length} characters: ${PASSWORD_MIN} to ${PASSWORD_MAX} are allowed`,
+      `the password has ${password.length} characters: ${PASSWORD_MIN} to ${PASSWORD_MAX} are allowed`,
     );
   }
 }

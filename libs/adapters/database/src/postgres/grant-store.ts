@@ -39,7 +39,7 @@ export class PostgresGrantStore extends GrantStore {
       });
     } catch (error) {
       if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error;
-      const isNode = String((error as { detail?: unknown }).detail ?? '').includes('node');
+      const isNode = (error as { constraint?: string }).constraint === 'access_grant_node_id_fkey';
       throw isNode
         ? new AccessError('node-unknown', 'there is no such group or project', { cause: error })
         : new AccessError('principal-unknown', 'there is no such user, robot or workload', { cause: error });

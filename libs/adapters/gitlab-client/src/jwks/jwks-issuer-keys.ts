@@ -74,13 +74,13 @@ export class JwksIssuerKeys extends IssuerKeys {
     if (state === undefined)
       throw new IssuerKeysError('issuer-unknown', `issuer ${issuer.slice(0, 160)} is not trusted`);
     if (this.#now().getTime() >= state.freshUntil) await this.#renew(state);
-    const known = this.#usable(state)?.find(kid, algorithm);
-    if (known != null) return known;
+    const known = this.#usable(state)?.find(kid, algorithm) ?? null;
+    if (known !== null) return known;
     // GitLab replaces its key without overlap, so an id that we do not know may be the new one.
     await this.#renew(state);
     const keys = this.#usable(state);
-    const found = keys?.find(kid, algorithm);
-    if (found != null) return found;
+    const found = keys?.find(kid, algorithm) ?? null;
+    if (found !== null) return found;
     if (keys === null || state.failure !== null) {
       throw new IssuerKeysError('issuer-unavailable', `the keys of ${issuer} cannot be read`, {
         cause: state.failure,
