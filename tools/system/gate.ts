@@ -320,7 +320,7 @@ try {
     assert(denials.body.items.length > 20, `only ${denials.body.items.length} denials are listed`);
     const audit = await world.platform.api<{ items: unknown[] }>(
       'GET',
-      '/audit-events?action=pull.denied&limit=200',
+      '/audit-events?action=artifact.pull&limit=200',
     );
     assert(audit.body.items.length > 20, `only ${audit.body.items.length} denials are audited`);
     return `${denials.body.items.length} denials`;
