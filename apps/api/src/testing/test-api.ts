@@ -32,6 +32,7 @@ import { Health } from '@sluice/platform';
 import { Members, Projects } from '@sluice/projects';
 import { AdvisoryImporter, AdvisoryUploads, Sboms } from '@sluice/scanning';
 import { TrustedKeys } from '@sluice/signing';
+import type { FastifyInstance } from 'fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { GateFreshness } from '../content/gate-freshness.ts';
 import { createApi } from '../create-api.ts';
@@ -55,7 +56,9 @@ export interface TestApi extends AsyncDisposable {
 }
 
 /** The API with its real features on a database of its own; the audit log is kept in memory. */
-export async function createTestApi(options: { gitlabIssuers?: readonly string[] } = {}): Promise<TestApi> {
+export async function createTestApi(
+  options: { gitlabIssuers?: readonly string[]; server?: FastifyInstance } = {},
+): Promise<TestApi> {
   const database = await createTestDatabase();
   const directory = await mkdtemp(join(tmpdir(), 'sluice-api-'));
   const audit = new RecordingAuditLog();
@@ -89,25 +92,28 @@ export async function createTestApi(options: { gitlabIssuers?: readonly string[]
   const advisories = new PostgresAdvisoryStore(database.source);
   const blobs = new MemoryBlobStorage();
   const freshness = new GateFreshness(new Verdicts(new PostgresVerdictStore(database.source), jobs));
-  const app = await createApi({
-    ...identity,
-    members: new Members(grants, audit),
-    projects: new Projects(nodes, audit),
-    catalog: new Catalog(new PostgresCatalogStore(database.source), signals, freshness),
-    advisories,
-    advisoryUploads: new AdvisoryUploads(blobs, jobs, new AdvisoryImporter(advisories)),
-    health: new Health(),
-    jobStatistics: new PostgresJobStatistics(database.source),
-    sboms: new Sboms(new PostgresInventoryStore(database.source)),
-    version: '0.0.0',
-    auditTrail: new PostgresAuditTrail(database.source),
-    policies: new Policies(new PostgresPolicyStore(database.source), audit),
-    denials: new PostgresDenialList(database.source),
-    jobs,
-    trustedKeys: new TrustedKeys(new PostgresTrustedKeyStore(database.source), audit),
-    publicUrl: TEST_URL,
-    locators: {},
-  });
+  const app = await createApi(
+    {
+      ...identity,
+      members: new Members(grants, audit),
+      projects: new Projects(nodes, audit),
+      catalog: new Catalog(new PostgresCatalogStore(database.source), signals, freshness),
+      advisories,
+      advisoryUploads: new AdvisoryUploads(blobs, jobs, new AdvisoryImporter(advisories)),
+      health: new Health(),
+      jobStatistics: new PostgresJobStatistics(database.source),
+      sboms: new Sboms(new PostgresInventoryStore(database.source)),
+      version: '0.0.0',
+      auditTrail: new PostgresAuditTrail(database.source),
+      policies: new Policies(new PostgresPolicyStore(database.source), audit),
+      denials: new PostgresDenialList(database.source),
+      jobs,
+      trustedKeys: new TrustedKeys(new PostgresTrustedKeyStore(database.source), audit),
+      publicUrl: TEST_URL,
+      locators: {},
+    },
+    options.server === undefined ? {} : { server: options.server },
+  );
   return {
     app,
     database,
