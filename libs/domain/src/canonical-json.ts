@@ -1,3 +1,5 @@
+const MAX_DEPTH = 200;
+
 /**
  * JSON in one spelling: keys in code-unit order, no spaces, members that are undefined left out. Two equal values
  * have equal bytes, so that they can be compared and hashed. Numbers and strings as ECMAScript writes them
@@ -6,22 +8,28 @@
  * @throws TypeError for what has no JSON form: a bigint, a function, a cycle
  */
 export function canonicalJson(value: unknown): string {
-  const text = JSON.stringify(sortKeys(value, 0));
-  if (text === undefined) throw new TypeError('this value has no JSON form');
-  return text;
+  return write(value, 0);
 }
 
-const MAX_DEPTH = 200;
-
-function sortKeys(value: unknown, depth: number): unknown {
-  if (typeof value !== 'object' || value === null) return value;
+function write(value: unknown, depth: number): string {
+  if (typeof value !== 'object' || value === null) return writeScalar(value);
   if (depth > MAX_DEPTH) throw new TypeError(`a value nested deeper than ${MAX_DEPTH} or in a cycle`);
-  if (value instanceof Date) return value.toISOString();
-  if (Array.isArray(value)) return value.map((item) => sortKeys(item, depth + 1));
-  const entries = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0))
-    .map(([key, member]): [string, unknown] => [key, sortKeys(member, depth + 1)]);
-  // A member called __proto__ must stay a member.
-  return Object.assign(Object.create(null) as object, Object.fromEntries(entries));
+  if (value instanceof Date) return writeScalar(value.toISOString());
+  if (Array.isArray(value)) {
+    // As in JSON.stringify, what has no form leaves null in its place.
+    return `[${value.map((item: unknown) => write(item ?? null, depth + 1)).join(',')}]`;
+  }
+  const members = value as Readonly<Record<string, unknown>>;
+  const texts: string[] = [];
+  for (const key of Object.keys(members).sort()) {
+    const member = members[key];
+    if (member !== undefined) texts.push(`${JSON.stringify(key)}:${write(member, depth + 1)}`);
+  }
+  return `{${texts.join(',')}}`;
+}
+
+function writeScalar(value: unknown): string {
+  const text = JSON.stringify(value);
+  if (text === undefined) throw new TypeError(`a ${typeof value} has no JSON form`);
+  return text;
 }

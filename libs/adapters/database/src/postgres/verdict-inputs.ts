@@ -70,7 +70,7 @@ function toChild({ digest, platform, kind, state, summary }: ChildJson): ChildFa
  * yet queued.
  */
 const EXPECTED = `
-  jsonb_build_object(
+  json_build_object(
     'scan', EXISTS (SELECT FROM job WHERE kind = 'scan.artifact' AND key = m.digest AND state = 'queued')
       OR EXISTS (SELECT FROM job WHERE kind = 'scan.artifact' AND key = m.digest AND state = 'running')
       OR EXISTS (SELECT FROM outbox o WHERE o.relayed_at IS NULL AND o.type = 'artifact.pushed'
@@ -97,13 +97,13 @@ const SELECT_INPUTS = `
     SELECT digest FROM manifest WHERE id = $1 OR id IN (SELECT id FROM ancestor)
   )
   SELECT m.digest, m.kind, m.repository_id, r.name AS repository,
-    jsonb_build_object('id', v.id, 'state', v.state, 'summary', v.summary, 'results', v.results,
+    json_build_object('id', v.id, 'state', v.state, 'summary', v.summary, 'results', v.results,
       'inputsHash', v.inputs_hash, 'evaluatedAt', v.evaluated_at) AS stored,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('name', p.name, 'version', p.version,
+    (SELECT coalesce(json_agg(json_build_object('name', p.name, 'version', p.version,
         'scope', coalesce(pn.path, 'installation'), 'document', p.document)), '[]')
       FROM policy p LEFT JOIN node pn ON pn.id = p.node_id
       WHERE p.node_id IS NULL OR p.node_id = ANY (n.lineage)) AS policies,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'digest', e.digest, 'evidence', e.payload)), '[]')
+    (SELECT coalesce(json_agg(json_build_object('id', e.id, 'digest', e.digest, 'evidence', e.payload)), '[]')
       FROM (
         SELECT id, digest, payload FROM evidence
         WHERE digest = m.digest AND kind = 'scan' AND repository_id IS NULL
@@ -113,14 +113,14 @@ const SELECT_INPUTS = `
       ) e) AS evidence,
     ${EXPECTED} AS expected,
     EXISTS (SELECT FROM installation_fact WHERE name = 'advisories-loaded') AS advisories_loaded,
-    (SELECT coalesce(jsonb_agg(digest), '[]') FROM covering WHERE digest <> m.digest) AS parents,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('digest', c.child_digest, 'platform', c.platform, 'kind', cm.kind,
+    (SELECT coalesce(json_agg(digest), '[]') FROM covering WHERE digest <> m.digest) AS parents,
+    (SELECT coalesce(json_agg(json_build_object('digest', c.child_digest, 'platform', c.platform, 'kind', cm.kind,
         'state', cv.state, 'summary', cv.summary) ORDER BY c.position), '[]')
       FROM manifest_child c
       LEFT JOIN manifest cm ON cm.id = c.child_id
       LEFT JOIN verdict cv ON cv.manifest_id = c.child_id
       WHERE c.parent_id = m.id) AS children,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'name', k.name, 'fingerprint', k.key_id)), '[]')
+    (SELECT coalesce(json_agg(json_build_object('id', k.id, 'name', k.name, 'fingerprint', k.key_id)), '[]')
       FROM trusted_key k WHERE k.node_id = ANY (n.lineage)) AS trusted_keys
   FROM manifest m
   JOIN repository r ON r.id = m.repository_id

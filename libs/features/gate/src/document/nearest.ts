@@ -11,10 +11,10 @@ export function nearest(given: string, allowed: readonly string[]): string | und
 function editDistance(given: string, word: string): number {
   const text = given.slice(0, 64);
   let row = Array.from({ length: word.length + 1 }, (_, index) => index);
-  for (const [index, character] of [...text].entries()) {
+  for (let index = 0; index < text.length; index += 1) {
     const next = [index + 1];
     for (let column = 1; column <= word.length; column += 1) {
-      const replaced = (row[column - 1] ?? 0) + (character === word[column - 1] ? 0 : 1);
+      const replaced = (row[column - 1] ?? 0) + (text[index] === word[column - 1] ? 0 : 1);
       next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
     }
     row = next;
