@@ -4,6 +4,7 @@ import { type AttemptOutcome, type ClaimedJob, type Heartbeat, JobQueue } from '
 import { ANNOUNCE_ENDED } from './job-writer.ts';
 import { queryRows, sqlState, storableText, UNIQUE_VIOLATION } from './sql.ts';
 
+const CLAIM_LOOKS = 5;
 const SUPERSEDED = 'a newer job of the same kind and key does the work';
 
 export class PostgresJobQueue extends JobQueue {
@@ -20,17 +21,14 @@ export class PostgresJobQueue extends JobQueue {
     leaseSeconds: number,
   ): Promise<ClaimedJob[]> {
     if (slots.size === 0) return [];
-    try {
-      return await queryRows<ClaimedJob>(this.#source, CLAIM, [
-        [...slots.keys()],
-        [...slots.values()],
-        worker,
-        leaseSeconds,
-      ]);
-    } catch (error) {
-      // Another worker started a job of the same kind and key between our look and our claim; the next look sees it.
-      if (sqlState(error) === UNIQUE_VIOLATION) return [];
-      throw error;
+    const parameters = [[...slots.keys()], [...slots.values()], worker, leaseSeconds];
+    for (let look = 1; ; look += 1) {
+      try {
+        return await queryRows<ClaimedJob>(this.#source, CLAIM, parameters);
+      } catch (error) {
+        // Another worker started a job of the same kind and key meanwhile; the next look sees it.
+        if (sqlState(error) !== UNIQUE_VIOLATION || look === CLAIM_LOOKS) throw error;
+      }
     }
   }
 
