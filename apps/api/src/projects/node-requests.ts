@@ -44,6 +44,7 @@ export async function listNodes(
 export function readerOf(caller: Caller): NodeReader {
   const { principal } = caller;
   if (isAdministrator(caller)) return { kind: 'all' };
-  if (principal.kind === 'anonymous') return { kind: 'principal', id: null, internal: false };
-  return { kind: 'principal', id: principal.id, internal: principal.kind !== 'workload' };
+  const nodeIds = (caller.grants ?? []).map((grant) => grant.nodeId);
+  if (principal.kind === 'anonymous') return { kind: 'principal', id: null, internal: false, nodeIds };
+  return { kind: 'principal', id: principal.id, internal: principal.kind !== 'workload', nodeIds };
 }

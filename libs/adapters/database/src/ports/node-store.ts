@@ -30,7 +30,14 @@ export interface AccessContext {
 /** Whose view of the tree is listed: everything, or what a principal may see (null: nobody signed in). */
 export type NodeReader =
   | { readonly kind: 'all' }
-  | { readonly kind: 'principal'; readonly id: string | null; readonly internal: boolean };
+  | {
+      readonly kind: 'principal';
+      readonly id: string | null;
+      /** Whether internal nodes are shown: to signed-in users and robots. */
+      readonly internal: boolean;
+      /** Nodes on which the credential itself gives a role (a CI job's bindings); everything below is shown too. */
+      readonly nodeIds: readonly string[];
+    };
 
 export interface NodeQuery {
   readonly kind?: NodeKind;

@@ -1,5 +1,5 @@
 import { AccessError, type CiBinding } from '@sluice/domain/access';
-import type { DataSource } from 'typeorm';
+import { type DataSource, MoreThan } from 'typeorm';
 import { newId } from '../ids.ts';
 import {
   type CiBindingQuery,
@@ -8,9 +8,11 @@ import {
   type NewCiBinding,
 } from '../ports/ci-binding-store.ts';
 import type { PrincipalRecord } from '../ports/principal-store.ts';
-import { raiseEpoch } from './principal-store.ts';
-import { type BindingRow, principalColumns, type PrincipalRow, toBinding, toPrincipal } from './rows.ts';
-import { queryRows, sqlState, UNIQUE_VIOLATION } from './sql.ts';
+import { CiBindingEntity } from './entities/ci-binding.entity.ts';
+import { NodeEntity } from './entities/node.entity.ts';
+import { PrincipalEntity } from './entities/principal.entity.ts';
+import { raiseEpoch, toPrincipal } from './principal-store.ts';
+import { sqlState, UNIQUE_VIOLATION } from './sql.ts';
 
 const FOREIGN_KEY_VIOLATION = '23503';
 
@@ -31,25 +33,11 @@ export class PostgresCiBindingStore extends CiBindingStore {
            ON CONFLICT (name) DO NOTHING`,
           [newId(), name, binding.gitlabProjectPath],
         );
-        const rows = await queryRows<{ id: string }>(
-          manager,
-          `INSERT INTO ci_binding
-             (id, principal_id, issuer, gitlab_project_id, gitlab_project_path, node_id, role, conditions)
-           SELECT $1, p.id, $3, $4, $5, $6, $7, $8 FROM principal p WHERE p.name = $2 RETURNING id`,
-          [
-            newId(),
-            name,
-            binding.issuer,
-            binding.gitlabProjectId,
-            binding.gitlabProjectPath,
-            binding.nodeId,
-            binding.role,
-            JSON.stringify(binding.conditions),
-          ],
-        );
-        const record = await queryRows<RecordRow>(manager, `${SELECT} WHERE b.id = $1`, [rows[0]?.id]);
-        if (record[0] === undefined) throw new Error('the binding vanished in its own transaction');
-        return toRecord(record[0]);
+        const { id: principalId } = await manager.findOneByOrFail(PrincipalEntity, { name });
+        const entity = manager.create(CiBindingEntity, { ...binding, id: newId(), principalId });
+        await manager.insert(CiBindingEntity, entity);
+        const { path } = await manager.findOneByOrFail(NodeEntity, { id: entity.nodeId });
+        return { ...entity, nodePath: path };
       });
     } catch (error) {
       if (sqlState(error) === UNIQUE_VIOLATION) {
@@ -67,29 +55,29 @@ export class PostgresCiBindingStore extends CiBindingStore {
   }
 
   async get(id: string): Promise<CiBindingRecord | null> {
-    const rows = await queryRows<RecordRow>(this.#source, `${SELECT} WHERE b.id = $1`, [id]);
-    return rows[0] === undefined ? null : toRecord(rows[0]);
+    const entity = await this.#source.manager.findOneBy(CiBindingEntity, { id });
+    if (entity === null) return null;
+    const { path } = await this.#source.manager.findOneByOrFail(NodeEntity, { id: entity.nodeId });
+    return { ...entity, nodePath: path };
   }
 
-  async list(query: CiBindingQuery): Promise<CiBindingRecord[]> {
-    const rows = await queryRows<RecordRow>(
-      this.#source,
-      `${SELECT} WHERE b.node_id = $1 AND ($2::uuid IS NULL OR b.id > $2) ORDER BY b.id LIMIT $3`,
-      [query.nodeId, query.after, query.limit],
-    );
-    return rows.map(toRecord);
+  async list({ nodeId, after, limit }: CiBindingQuery): Promise<CiBindingRecord[]> {
+    const node = await this.#source.manager.findOneBy(NodeEntity, { id: nodeId });
+    const entities = await this.#source.manager.find(CiBindingEntity, {
+      where: { nodeId, ...(after === null ? {} : { id: MoreThan(after) }) },
+      order: { id: 'ASC' },
+      take: limit,
+    });
+    return entities.map((entity) => ({ ...entity, nodePath: node?.path ?? '' }));
   }
 
   async remove(id: string): Promise<boolean> {
     return this.#source.transaction(async (manager) => {
-      const rows = await queryRows<{ principal_id: string }>(
-        manager,
-        'DELETE FROM ci_binding WHERE id = $1 RETURNING principal_id',
-        [id],
-      );
-      const row = rows[0];
-      if (row !== undefined) await raiseEpoch(manager, row.principal_id);
-      return row !== undefined;
+      const entity = await manager.findOneBy(CiBindingEntity, { id });
+      const { affected } = await manager.delete(CiBindingEntity, { id });
+      if (entity === null || affected !== 1) return false;
+      await raiseEpoch(manager, entity.principalId);
+      return true;
     });
   }
 
@@ -97,38 +85,19 @@ export class PostgresCiBindingStore extends CiBindingStore {
     issuer: string,
     gitlabProjectId: string,
   ): Promise<{ principal: PrincipalRecord; bindings: CiBinding[] } | null> {
-    const rows = await queryRows<PrincipalRow & { bindings: BindingRow[] }>(
-      this.#source,
-      `SELECT ${principalColumns('p')},
-         (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.id) FROM ci_binding b WHERE b.principal_id = p.id) AS bindings
-       FROM principal p
-       WHERE p.name = $1 AND p.kind = 'workload' AND EXISTS (SELECT FROM ci_binding b WHERE b.principal_id = p.id)`,
-      [workloadName(issuer, gitlabProjectId)],
-    );
-    const row = rows[0];
-    if (row === undefined) return null;
-    return { principal: toPrincipal(row), bindings: row.bindings.map(toBinding) };
+    const bindings = await this.#source.manager.find(CiBindingEntity, {
+      where: { issuer, gitlabProjectId },
+      order: { id: 'ASC' },
+    });
+    if (bindings[0] === undefined) return null;
+    const principal = await this.#source.manager.findOneByOrFail(PrincipalEntity, {
+      id: bindings[0].principalId,
+    });
+    return { principal: toPrincipal(principal), bindings };
   }
 }
 
 /** "#" is in no issuer (OpenID Connect Discovery forbids fragments), so no two projects share a name. */
 function workloadName(issuer: string, gitlabProjectId: string): string {
   return `gitlab:${issuer}#${gitlabProjectId}`;
-}
-
-interface RecordRow extends BindingRow {
-  gitlab_project_path: string;
-  node_path: string;
-  created_at: Date;
-}
-
-const SELECT = `SELECT b.*, n.path AS node_path FROM ci_binding b JOIN node n ON n.id = b.node_id`;
-
-function toRecord(row: RecordRow): CiBindingRecord {
-  return {
-    ...toBinding(row),
-    gitlabProjectPath: row.gitlab_project_path,
-    nodePath: row.node_path,
-    createdAt: row.created_at,
-  };
 }

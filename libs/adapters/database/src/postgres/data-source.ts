@@ -1,5 +1,10 @@
 import 'reflect-metadata';
 import { DataSource } from 'typeorm';
+import { AccessGrantEntity } from './entities/access-grant.entity.ts';
+import { CiBindingEntity } from './entities/ci-binding.entity.ts';
+import { NodeEntity } from './entities/node.entity.ts';
+import { PrincipalEntity } from './entities/principal.entity.ts';
+import { SecretEntity } from './entities/secret.entity.ts';
 import { Core1 } from './migrations/1-core.ts';
 import { Scanning2 } from './migrations/2-scanning.ts';
 import { Signing3 } from './migrations/3-signing.ts';
@@ -11,6 +16,9 @@ import { Gate9 } from './migrations/9-gate.ts';
 
 /** Every table that migrations make, oldest first. */
 const MIGRATIONS = [Core1, Scanning2, Registry3, Work4, Catalog7, Audit8, Signing3, Gate9];
+
+/** Tables that are read and written row by row; set-based and hot statements are SQL in the stores. */
+const ENTITIES = [AccessGrantEntity, CiBindingEntity, NodeEntity, PrincipalEntity, SecretEntity];
 
 /** One number for all replicas: whoever holds it migrates, the others wait and then find nothing to do. */
 const MIGRATION_LOCK = 5_130_017;
@@ -28,7 +36,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<DataSource
     url: options.url,
     poolSize: options.poolSize ?? 20,
     applicationName: options.applicationName ?? 'sluice',
-    entities: [],
+    entities: ENTITIES,
     migrations: MIGRATIONS,
     migrationsTableName: 'schema_migration',
     synchronize: false,

@@ -2,6 +2,7 @@ import { AccessError, compareRoles, type Grant, type Role } from '@sluice/domain
 import type { DataSource } from 'typeorm';
 import { newId } from '../ids.ts';
 import { type GrantQuery, type GrantRecord, GrantStore } from '../ports/grant-store.ts';
+import { AccessGrantEntity } from './entities/access-grant.entity.ts';
 import { raiseEpoch } from './principal-store.ts';
 import { queryRows, sqlState } from './sql.ts';
 
@@ -18,13 +19,12 @@ export class PostgresGrantStore extends GrantStore {
   async put(grant: Grant, replacing?: (before: Grant) => void): Promise<GrantRecord> {
     try {
       return await this.#source.transaction(async (manager) => {
-        const before = await queryRows<{ role: Role; expires_at: Date | null }>(
-          manager,
-          `SELECT role, expires_at FROM access_grant WHERE principal_id = $1 AND node_id = $2 AND source = $3 FOR UPDATE`,
-          [grant.principalId, grant.nodeId, grant.source],
-        );
-        const old = before[0];
-        if (old !== undefined) replacing?.({ ...grant, role: old.role, expiresAt: old.expires_at });
+        const { principalId, nodeId, source } = grant;
+        const before = await manager.findOne(AccessGrantEntity, {
+          where: { principalId, nodeId, source },
+          lock: { mode: 'pessimistic_write' },
+        });
+        if (before !== null) replacing?.(before);
         const rows = await queryRows<{ id: string }>(
           manager,
           `INSERT INTO access_grant (id, node_id, principal_id, role, source, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -32,7 +32,7 @@ export class PostgresGrantStore extends GrantStore {
            RETURNING id`,
           [newId(), grant.nodeId, grant.principalId, grant.role, grant.source, grant.expiresAt],
         );
-        if (old !== undefined && givesLess(grant, old)) await raiseEpoch(manager, grant.principalId);
+        if (before !== null && givesLess(grant, before)) await raiseEpoch(manager, grant.principalId);
         const record = await queryRows<GrantRow>(manager, `${SELECT} WHERE g.id = $1`, [rows[0]?.id]);
         if (record[0] === undefined) throw new Error('the grant vanished in its own transaction');
         return toGrant(record[0]);
@@ -65,14 +65,11 @@ export class PostgresGrantStore extends GrantStore {
 
   async remove(id: string): Promise<boolean> {
     return this.#source.transaction(async (manager) => {
-      const rows = await queryRows<{ principal_id: string }>(
-        manager,
-        'DELETE FROM access_grant WHERE id = $1 RETURNING principal_id',
-        [id],
-      );
-      const row = rows[0];
-      if (row !== undefined) await raiseEpoch(manager, row.principal_id);
-      return row !== undefined;
+      const grant = await manager.findOneBy(AccessGrantEntity, { id });
+      const { affected } = await manager.delete(AccessGrantEntity, { id });
+      if (grant === null || affected !== 1) return false;
+      await raiseEpoch(manager, grant.principalId);
+      return true;
     });
   }
 }
@@ -109,9 +106,9 @@ function toGrant(row: GrantRow): GrantRecord {
   };
 }
 
-function givesLess(now: Grant, before: { role: Role; expires_at: Date | null }): boolean {
+function givesLess(now: Grant, before: Grant): boolean {
   const endsEarlier =
     now.expiresAt !== null &&
-    (before.expires_at === null || now.expiresAt.getTime() < before.expires_at.getTime());
+    (before.expiresAt === null || now.expiresAt.getTime() < before.expiresAt.getTime());
   return endsEarlier || compareRoles(now.role, before.role) < 0;
 }

@@ -142,15 +142,19 @@ describe('the tree of nodes', () => {
       const found = await nodes.list({ kind: 'project', under: 'list', reader, after: null, limit: 50 });
       return found.map(({ path }) => path);
     };
-    const asAnna: NodeReader = { kind: 'principal', id: anna.id, internal: true };
+    const asAnna: NodeReader = { kind: 'principal', id: anna.id, internal: true, nodeIds: [] };
     expect(await seen({ kind: 'all' })).toEqual(['list/a', 'list/a-b', 'list/b']);
-    expect(await seen({ kind: 'principal', id: null, internal: false })).toEqual(['list/a']);
+    expect(await seen({ kind: 'principal', id: null, internal: false, nodeIds: [] })).toEqual(['list/a']);
     expect(await seen(asAnna)).toEqual(['list/a', 'list/a-b']);
     const grant = { principalId: anna.id, nodeId: b, role: 'guest', source: 'local' } as const;
     await grants.put({ ...grant, expiresAt: new Date(Date.now() + 60_000) });
     expect(await seen(asAnna)).toEqual(['list/a', 'list/a-b', 'list/b']);
     await grants.put({ ...grant, expiresAt: new Date(Date.now() - 1) });
     expect(await seen(asAnna)).toEqual(['list/a', 'list/a-b']);
+    expect(await seen({ kind: 'principal', id: null, internal: false, nodeIds: [b] })).toEqual([
+      'list/a',
+      'list/b',
+    ]);
     const second = await nodes.list({
       kind: 'project',
       under: 'list',

@@ -1,11 +1,14 @@
 import {
   AccessError,
+  type Grant,
   type NodeKind,
   type NodePath,
+  type NodeRef,
   pathLineage,
+  type Role,
   type Visibility,
 } from '@sluice/domain/access';
-import type { DataSource } from 'typeorm';
+import { type DataSource, In, type SelectQueryBuilder } from 'typeorm';
 import { newId } from '../ids.ts';
 import {
   type AccessContext,
@@ -15,15 +18,7 @@ import {
   NodeStore,
   type NodeTarget,
 } from '../ports/node-store.ts';
-import type { StatementRunner } from '../statement-runner.ts';
-import {
-  type GrantJson,
-  grantFromJson,
-  type LineageJson,
-  NODE_COLUMNS,
-  type NodeRow,
-  toNode,
-} from './rows.ts';
+import { NodeEntity } from './entities/node.entity.ts';
 import { queryRows, sqlState } from './sql.ts';
 
 /** Changes of the tree's shape queue behind each other: they are rare, and each looks at more than one row. */
@@ -43,93 +38,77 @@ export class PostgresNodeStore extends NodeStore {
     return this.#source.transaction(async (manager) => {
       await manager.query('SELECT pg_advisory_xact_lock($1)', [TREE_LOCK]);
       const paths = pathLineage(node.path);
-      const rows = await queryRows<NodeRow>(
-        manager,
-        `SELECT ${NODE_COLUMNS} FROM node WHERE path = ANY ($1) ORDER BY length(path)`,
-        [paths],
-      );
-      const existing = rows.at(-1);
-      if (existing?.path === node.path) {
-        throw new AccessError('path-taken', `there is a ${existing.kind} at ${node.path} already`);
+      const existing = await manager.find(NodeEntity, { where: { path: In(paths) } });
+      let parent = deepest(existing);
+      if (parent?.path === node.path) {
+        throw new AccessError('path-taken', `there is a ${parent.kind} at ${node.path} already`);
       }
-      if (existing?.kind === 'project') {
+      if (parent?.kind === 'project') {
         throw new AccessError(
           'path-invalid',
-          `${existing.path} is a project, and nothing can lie below a project: choose another path than ${node.path}`,
+          `${parent.path} is a project, and nothing can lie below a project: choose another path than ${node.path}`,
         );
       }
-      const created: NodeRecord[] = [];
-      let parent: Pick<NodeRow, 'id' | 'lineage'> | null = existing ?? null;
-      for (const path of paths.slice(rows.length)) {
+      const created: NodeEntity[] = [];
+      for (const path of paths.slice(existing.length)) {
+        const id = newId();
         const isGroup = path !== node.path;
-        const kind = isGroup ? 'group' : node.kind;
-        const visibility = isGroup ? 'private' : node.visibility;
-        const row: NodeRow = await insertNode(manager, { kind, path, visibility, parent });
-        created.push(toNode(row));
-        parent = row;
+        const entity: NodeEntity = manager.create(NodeEntity, {
+          id,
+          kind: isGroup ? 'group' : node.kind,
+          parentId: parent?.id ?? null,
+          path,
+          lineage: [...(parent?.lineage ?? []), id],
+          visibility: isGroup ? 'private' : node.visibility,
+        });
+        await manager.insert(NodeEntity, entity);
+        created.push(entity);
+        parent = entity;
       }
-      return created;
+      return created.map(toNode);
     });
   }
 
   async get(target: NodeTarget): Promise<NodeRecord | null> {
-    const { where, parameters } = condition(target);
-    const rows = await queryRows<NodeRow>(
-      this.#source,
-      `SELECT ${NODE_COLUMNS} FROM node WHERE ${where}`,
-      parameters,
-    );
-    return rows[0] === undefined ? null : toNode(rows[0]);
+    const { where, value } = condition(target);
+    const entity = await this.#query().where(where.replace('$1', ':value'), { value }).getOne();
+    return entity === null ? null : toNode(entity);
   }
 
   async context(target: NodeTarget, principalId: string | null): Promise<AccessContext | null> {
-    const { where, parameters } = condition(target);
-    const rows = await queryRows<NodeRow & { line: LineageJson; grants: GrantJson[] }>(
+    const { where, value } = condition(target);
+    const rows = await queryRows<ContextRow>(
       this.#source,
-      `SELECT found.*,
+      `SELECT node.id, node.kind, node.path, node.visibility,
          (SELECT jsonb_agg(jsonb_build_object('id', up.id, 'kind', up.kind, 'path', up.path) ORDER BY length(up.path))
-            FROM node up WHERE up.id = ANY (found.lineage)) AS line,
+            FROM node up WHERE up.id = ANY (node.lineage)) AS lineage,
          (SELECT coalesce(jsonb_agg(to_jsonb(g)), '[]') FROM access_grant g
-           WHERE g.principal_id = $2::uuid AND g.node_id = ANY (found.lineage)) AS grants
-       FROM (SELECT ${NODE_COLUMNS} FROM node WHERE ${where}) found`,
-      [...parameters, principalId],
+           WHERE g.principal_id = $2::uuid AND g.node_id = ANY (node.lineage)) AS grants
+       FROM node WHERE ${where}`,
+      [value, principalId],
     );
     const row = rows[0];
     if (row === undefined) return null;
-    return {
-      node: { id: row.id, kind: row.kind, path: row.path, visibility: row.visibility, lineage: row.line },
-      grants: row.grants.map(grantFromJson),
-    };
+    const { grants, ...node } = row;
+    return { node, grants: grants.map(toGrant) };
   }
 
   async list(query: NodeQuery): Promise<NodeRecord[]> {
-    const reader = readerCondition(query.reader);
-    const rows = await queryRows<NodeRow>(
-      this.#source,
-      `SELECT ${NODE_COLUMNS} FROM node n
-       WHERE ($1::text IS NULL OR kind = $1) AND ($2::text IS NULL OR starts_with(path, $2 || '/'))
-         AND ($3::text IS NULL OR path > $3) AND ($5::text IS NULL OR path = $5) AND ${reader.where}
-       ORDER BY path LIMIT $4`,
-      [
-        query.kind ?? null,
-        query.under ?? null,
-        query.after,
-        query.limit,
-        query.path ?? null,
-        ...reader.parameters,
-      ],
-    );
-    return rows.map(toNode);
+    const { kind, under, path, after, reader, limit } = query;
+    const builder = this.#query().orderBy('node.path').limit(limit);
+    if (kind !== undefined) builder.andWhere('node.kind = :kind', { kind });
+    if (under !== undefined) builder.andWhere('starts_with(node.path, :below)', { below: `${under}/` });
+    if (path !== undefined) builder.andWhere('node.path = :path', { path });
+    if (after !== null) builder.andWhere('node.path > :after', { after });
+    restrictTo(builder, reader);
+    return (await builder.getMany()).map(toNode);
   }
 
   async setVisibility(id: string, visibility: Visibility): Promise<NodeRecord> {
-    const rows = await queryRows<NodeRow>(
-      this.#source,
-      `UPDATE node SET visibility = $2 WHERE id = $1 RETURNING ${NODE_COLUMNS}`,
-      [id, visibility],
-    );
-    if (rows[0] === undefined) throw unknown(id);
-    return toNode(rows[0]);
+    await this.#source.manager.update(NodeEntity, { id }, { visibility });
+    const entity = await this.#source.manager.findOneBy(NodeEntity, { id });
+    if (entity === null) throw unknown(id);
+    return toNode(entity);
   }
 
   async delete(id: string): Promise<void> {
@@ -143,10 +122,8 @@ export class PostgresNodeStore extends NodeStore {
              AND NOT EXISTS (SELECT FROM manifest m WHERE m.repository_id = r.id)`,
           [id],
         );
-        const rows = await queryRows<{ id: string }>(manager, 'DELETE FROM node WHERE id = $1 RETURNING id', [
-          id,
-        ]);
-        if (rows.length === 0) throw unknown(id);
+        const { affected } = await manager.delete(NodeEntity, { id });
+        if (affected !== 1) throw unknown(id);
       });
     } catch (error) {
       if (!REFERENCED.has(sqlState(error) ?? '')) throw error;
@@ -157,58 +134,73 @@ export class PostgresNodeStore extends NodeStore {
       );
     }
   }
+
+  #query(): SelectQueryBuilder<NodeEntity> {
+    return this.#source.manager.createQueryBuilder(NodeEntity, 'node');
+  }
 }
 
-async function insertNode(
-  runner: StatementRunner,
-  node: {
-    kind: NodeKind;
-    path: string;
-    visibility: Visibility;
-    parent: Pick<NodeRow, 'id' | 'lineage'> | null;
-  },
-): Promise<NodeRow> {
-  const id = newId();
-  const rows = await queryRows<NodeRow>(
-    runner,
-    `INSERT INTO node (id, kind, parent_id, path, lineage, visibility) VALUES ($1, $2, $3, $4, $5, $6)
-     RETURNING ${NODE_COLUMNS}`,
-    [
-      id,
-      node.kind,
-      node.parent?.id ?? null,
-      node.path,
-      [...(node.parent?.lineage ?? []), id],
-      node.visibility,
-    ],
-  );
-  const row = rows[0];
-  if (row === undefined) throw new Error('INSERT returned no row');
-  return row;
-}
-
-/** `$1` is the target in every form. */
-function condition(target: NodeTarget): { where: string; parameters: [unknown] } {
-  if ('id' in target) return { where: 'id = $1', parameters: [target.id] };
-  if ('path' in target) return { where: 'path = $1', parameters: [target.path] };
+/** `$1` is the value in every form. */
+function condition(target: NodeTarget): { where: string; value: unknown } {
+  if ('id' in target) return { where: 'node.id = $1', value: target.id };
+  if ('path' in target) return { where: 'node.path = $1', value: target.path };
   // At most one project lies on a line, because nothing lies below a project.
   if ('repository' in target) {
-    return { where: `path = ANY ($1) AND kind = 'project'`, parameters: [pathLineage(target.repository)] };
+    return { where: `node.path = ANY ($1) AND node.kind = 'project'`, value: pathLineage(target.repository) };
   }
   return {
-    where: 'path = (SELECT path FROM node WHERE path = ANY ($1) ORDER BY length(path) DESC LIMIT 1)',
-    parameters: [pathLineage(target.nearest)],
+    where: 'node.path = (SELECT path FROM node WHERE path = ANY ($1) ORDER BY length(path) DESC LIMIT 1)',
+    value: pathLineage(target.nearest),
   };
 }
 
-function readerCondition(reader: NodeReader): { where: string; parameters: unknown[] } {
-  if (reader.kind === 'all') return { where: 'true', parameters: [] };
-  const visible = reader.internal ? `'public', 'internal'` : `'public'`;
-  if (reader.id === null) return { where: `visibility IN (${visible})`, parameters: [] };
+function restrictTo(builder: SelectQueryBuilder<NodeEntity>, reader: NodeReader): void {
+  if (reader.kind === 'all') return;
+  const visible = reader.internal ? ['public', 'internal'] : ['public'];
+  builder.andWhere(
+    `(node.visibility = ANY (:visible) OR node.lineage && :nodeIds::uuid[]
+      OR EXISTS (SELECT FROM access_grant g WHERE g.principal_id = :principalId AND g.node_id = ANY (node.lineage)
+        AND (g.expires_at IS NULL OR g.expires_at > now())))`,
+    { visible, nodeIds: reader.nodeIds, principalId: reader.id },
+  );
+}
+
+function deepest(nodes: readonly NodeEntity[]): NodeEntity | null {
+  return nodes.reduce<NodeEntity | null>(
+    (found, node) => (found === null || node.path.length > found.path.length ? node : found),
+    null,
+  );
+}
+
+function toNode({ id, kind, parentId, path, visibility, createdAt }: NodeEntity): NodeRecord {
+  return { id, kind, parentId, path, visibility, createdAt };
+}
+
+interface ContextRow {
+  id: string;
+  kind: NodeKind;
+  path: string;
+  visibility: Visibility;
+  lineage: NodeRef[];
+  grants: GrantJson[];
+}
+
+/** A row of access_grant inside jsonb, where times are text. */
+interface GrantJson {
+  principal_id: string;
+  node_id: string;
+  role: Role;
+  source: string;
+  expires_at: string | null;
+}
+
+function toGrant(json: GrantJson): Grant {
   return {
-    where: `(visibility IN (${visible}) OR EXISTS (SELECT FROM access_grant g
-       WHERE g.principal_id = $6 AND g.node_id = ANY (n.lineage) AND (g.expires_at IS NULL OR g.expires_at > now())))`,
-    parameters: [reader.id],
+    principalId: json.principal_id,
+    nodeId: json.node_id,
+    role: json.role,
+    source: json.source,
+    expiresAt: json.expires_at === null ? null : new Date(json.expires_at),
   };
 }
 

@@ -1,20 +1,12 @@
-import { AccessError, type SecretKind } from '@sluice/domain/access';
-import type { DataSource } from 'typeorm';
+import { AccessError } from '@sluice/domain/access';
+import { type DataSource, type EntityManager, LessThan } from 'typeorm';
 import { newId } from '../ids.ts';
 import type { PrincipalRecord } from '../ports/principal-store.ts';
 import { type NewSecret, type SecretQuery, type SecretRecord, SecretStore } from '../ports/secret-store.ts';
-import { raiseEpoch } from './principal-store.ts';
-import {
-  principalColumns,
-  type PrincipalRow,
-  secretColumns,
-  type SecretRow,
-  toPrincipal,
-  toSecret,
-} from './rows.ts';
-import { queryRows } from './sql.ts';
+import { PrincipalEntity } from './entities/principal.entity.ts';
+import { SecretEntity } from './entities/secret.entity.ts';
+import { raiseEpoch, toPrincipal } from './principal-store.ts';
 
-const COLUMNS = secretColumns('secret');
 const LIVE = 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())';
 
 export class PostgresSecretStore extends SecretStore {
@@ -28,83 +20,68 @@ export class PostgresSecretStore extends SecretStore {
   create(secret: NewSecret, liveLimit: number): Promise<SecretRecord> {
     return this.#source.transaction(async (manager) => {
       // The lock on the principal makes counting and inserting one step.
-      const owner = await queryRows(manager, 'SELECT FROM principal WHERE id = $1 FOR UPDATE', [
-        secret.principalId,
-      ]);
-      if (owner.length === 0) throw new AccessError('principal-unknown', 'there is no such user or robot');
-      const counted = await queryRows<{ live: number }>(
-        manager,
-        `SELECT count(*)::int AS live FROM secret WHERE principal_id = $1 AND kind = $2 AND ${LIVE}`,
-        [secret.principalId, secret.kind],
-      );
-      const live = counted[0]?.live ?? 0;
+      const owner = await manager.findOne(PrincipalEntity, {
+        where: { id: secret.principalId },
+        lock: { mode: 'pessimistic_write' },
+      });
+      if (owner === null) throw new AccessError('principal-unknown', 'there is no such user or robot');
+      const live = await countLive(manager, secret);
       if (live >= liveLimit) {
         throw new AccessError(
           'limit-reached',
           `${live} are alive and at most ${liveLimit} may be: revoke one first`,
         );
       }
-      const rows = await queryRows<SecretRow>(
-        manager,
-        `INSERT INTO secret (id, principal_id, kind, name, hash, scopes, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING ${COLUMNS}`,
-        [
-          newId(),
-          secret.principalId,
-          secret.kind,
-          secret.name,
-          secret.hash,
-          JSON.stringify(secret.scopes),
-          secret.expiresAt,
-        ],
-      );
-      if (rows[0] === undefined) throw new Error('INSERT returned no row');
-      return toSecret(rows[0]);
+      const entity = manager.create(SecretEntity, {
+        ...secret,
+        id: newId(),
+        revokedAt: null,
+        lastUsedAt: null,
+      });
+      await manager.insert(SecretEntity, entity);
+      return toSecret(entity);
     });
   }
 
   async byHash(hash: Buffer): Promise<{ secret: SecretRecord; principal: PrincipalRecord } | null> {
-    const rows = await queryRows<Record<string, unknown>>(
-      this.#source,
-      `SELECT ${secretColumns('s', 's_')}, ${principalColumns('p', 'p_')}
-       FROM secret s JOIN principal p ON p.id = s.principal_id WHERE s.hash = $1`,
-      [hash],
-    );
-    const row = rows[0];
-    if (row === undefined) return null;
-    return {
-      secret: toSecret(withPrefix<SecretRow>(row, 's_')),
-      principal: toPrincipal(withPrefix<PrincipalRow>(row, 'p_')),
-    };
+    const found = await this.#source.manager
+      .createQueryBuilder(SecretEntity, 'secret')
+      .innerJoinAndMapOne('secret.owner', PrincipalEntity, 'owner', 'owner.id = secret.principalId')
+      .where('secret.hash = :hash', { hash })
+      .getOne();
+    if (found === null) return null;
+    const { owner, ...secret } = found as SecretEntity & { owner: PrincipalEntity };
+    return { secret: toSecret(secret), principal: toPrincipal(owner) };
   }
 
   async get(id: string): Promise<SecretRecord | null> {
-    const rows = await queryRows<SecretRow>(this.#source, `SELECT ${COLUMNS} FROM secret WHERE id = $1`, [
-      id,
-    ]);
-    return rows[0] === undefined ? null : toSecret(rows[0]);
+    const entity = await this.#source.manager.findOneBy(SecretEntity, { id });
+    return entity === null ? null : toSecret(entity);
   }
 
   async list(query: SecretQuery): Promise<SecretRecord[]> {
-    const rows = await queryRows<SecretRow>(
-      this.#source,
-      `SELECT ${COLUMNS} FROM secret
-       WHERE principal_id = $1 AND kind = $2 AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4`,
-      [query.principalId, query.kind satisfies SecretKind, query.after, query.limit],
-    );
-    return rows.map(toSecret);
+    const { principalId, kind, after, limit } = query;
+    const entities = await this.#source.manager.find(SecretEntity, {
+      where: { principalId, kind, ...(after === null ? {} : { id: LessThan(after) }) },
+      // Ids are ordered by time of creation (UUID version 7).
+      order: { id: 'DESC' },
+      take: limit,
+    });
+    return entities.map(toSecret);
   }
 
   async revoke(id: string): Promise<boolean> {
     return this.#source.transaction(async (manager) => {
-      const rows = await queryRows<{ principal_id: string }>(
-        manager,
-        `UPDATE secret SET revoked_at = now() WHERE id = $1 AND ${LIVE} RETURNING principal_id`,
-        [id],
-      );
-      const row = rows[0];
-      if (row !== undefined) await raiseEpoch(manager, row.principal_id);
-      return row !== undefined;
+      const secret = await manager.findOneBy(SecretEntity, { id });
+      const { affected } = await manager
+        .createQueryBuilder()
+        .update(SecretEntity)
+        .set({ revokedAt: () => 'now()' })
+        .where(`id = :id AND ${LIVE}`, { id })
+        .execute();
+      if (secret === null || affected !== 1) return false;
+      await raiseEpoch(manager, secret.principalId);
+      return true;
     });
   }
 
@@ -117,10 +94,15 @@ export class PostgresSecretStore extends SecretStore {
   }
 }
 
-function withPrefix<Row>(row: Record<string, unknown>, prefix: string): Row {
-  return Object.fromEntries(
-    Object.entries(row)
-      .filter(([key]) => key.startsWith(prefix))
-      .map(([key, value]) => [key.slice(prefix.length), value]),
-  ) as Row;
+function countLive(manager: EntityManager, { principalId, kind }: NewSecret): Promise<number> {
+  return manager
+    .createQueryBuilder(SecretEntity, 'secret')
+    .where({ principalId, kind })
+    .andWhere(LIVE)
+    .getCount();
+}
+
+function toSecret(entity: SecretEntity): SecretRecord {
+  const { hash: _, ...record } = entity;
+  return record;
 }

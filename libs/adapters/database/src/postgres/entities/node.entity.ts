@@ -1,0 +1,28 @@
+import type { NodeKind, Visibility } from '@sluice/domain/access';
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+
+/** A group or project. */
+@Entity({ name: 'node' })
+export class NodeEntity {
+  @PrimaryColumn({ type: 'uuid' })
+  id!: string;
+
+  @Column({ type: 'text' })
+  kind!: NodeKind;
+
+  @Column({ name: 'parent_id', type: 'uuid', nullable: true })
+  parentId!: string | null;
+
+  @Column({ type: 'text' })
+  path!: string;
+
+  /** From the root down to the node itself. */
+  @Column({ type: 'uuid', array: true })
+  lineage!: string[];
+
+  @Column({ type: 'text' })
+  visibility!: Visibility;
+
+  @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
+  createdAt!: Date;
+}
