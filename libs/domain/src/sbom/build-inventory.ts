@@ -35,9 +35,10 @@ export function buildInventory(records: readonly LayerRecord[]): Inventory {
   const reasons = [
     ...system.gaps,
     ...[...system.found, ...language].flatMap(({ path, file }) =>
-      file.problem === null ? [] : [`${path}: ${file.problem}`],
+      file.problem === null || file.ownedBy !== null ? [] : [`${path}: ${file.problem}`],
     ),
     ...unreadFormats(image),
+    ...unreadModuleLinks(image),
     ...distributionGaps(distribution, system, image),
   ];
   return {
@@ -146,6 +147,17 @@ function unreadFormats(image: MergedImage): string[] {
   });
 }
 
+/** `node_modules` may be a link; within one layer it is followed, but not to what another layer brought. */
+function unreadModuleLinks(image: MergedImage): string[] {
+  return [...image.links.keys()].flatMap((link) => {
+    const target = /(?:^|\/)node_modules$/.test(link) ? resolvePath(link, image.links) : null;
+    if (target === null || /(?:^|\/)node_modules(?:\/|$)/.test(target) || !image.hasDirectory(target))
+      return [];
+    const isRead = [...image.files.keys()].some((path) => path.startsWith(`${target}/`));
+    return isRead ? [] : [`${link} is a link to ${target}, which was not read for packages`];
+  });
+}
+
 /** A distribution without its packages, or packages without their distribution: somebody removed the other half. */
 function distributionGaps(
   distribution: Distribution | null,
@@ -162,7 +174,7 @@ function distributionGaps(
     return [`${distribution.name}: no advisory source is known for this distribution or release`];
   }
   const hasUnread = [...image.files.values()].some(({ file }) => file.kind === 'unread');
-  if (distribution !== null && count === 0 && !hasUnread) {
+  if (distribution !== null && count === 0 && !hasUnread && system.gaps.length === 0) {
     return system.found.length === 0
       ? [`${distribution.name}: the package database is missing, so that its packages cannot be told`]
       : [`${distribution.name}: the package database lists no package`];
