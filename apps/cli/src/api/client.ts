@@ -151,7 +151,11 @@ export class ApiClient {
     if (!/^application\/(?:[\w.+-]+\+)?json\b/.test(headers.get('content-type') ?? '')) {
       throw notSluice(this.url, `it answered ${headers.get('content-type') ?? 'without a content type'}`);
     }
-    return { status, headers, body: JSON.parse(text) as Body };
+    try {
+      return { status, headers, body: JSON.parse(text) as Body };
+    } catch {
+      throw notSluice(this.url, 'it answered JSON that is not complete');
+    }
   }
 
   async #fetch(path: string, query: Query, init: RequestInit & { duplex?: 'half' }): Promise<Response> {

@@ -11,7 +11,7 @@ export function defineAccess(program: Command, bind: Bind): void {
 
   project
     .command('create')
-    .summary('create a project')
+    .summary('Create a project.')
     .description('Creates a project, and the groups that are missing on the way.')
     .argument('<path>', 'path, e.g. team/app')
     .addOption(
@@ -50,7 +50,7 @@ export function defineAccess(program: Command, bind: Bind): void {
 
   robot
     .command('create')
-    .summary('create a robot and print its secret, once')
+    .summary('Create a robot and print its secret, once.')
     .description(
       'Creates a robot of a project or group. Its secret is printed once and cannot be shown again.',
     )
@@ -86,7 +86,7 @@ export function defineAccess(program: Command, bind: Bind): void {
 
   grant
     .command('add')
-    .summary('give a principal a role on a project or group')
+    .summary('Give a principal a role on a project or group.')
     .description('Gives a principal a role on a project or group, and on everything below it.')
     .argument('<node>', 'path of the project or group')
     .argument('<principal>', 'user or robot name')
@@ -120,7 +120,7 @@ export function defineAccess(program: Command, bind: Bind): void {
 
   user
     .command('create')
-    .summary('create a local user')
+    .summary('Create a local user.')
     .description('Creates a local user. The password is asked for, or read from standard input.')
     .argument('<name>', 'user name')
     .option('--email <address>', 'e-mail address')
@@ -151,7 +151,7 @@ export function defineAccess(program: Command, bind: Bind): void {
 
   binding
     .command('create')
-    .summary("give a GitLab project's CI jobs a role on a project or group")
+    .summary("Give a GitLab project's CI jobs a role on a project or group.")
     .description(
       "Gives the CI jobs of a GitLab project a role on a project or group. Jobs log in as `gitlab-ci` with GitLab's " +
         'id_token. The number of the GitLab project is what counts; its path is for people.',

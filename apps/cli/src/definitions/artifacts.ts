@@ -10,7 +10,7 @@ const REF = 'image reference: [HOST/]REPOSITORY[:TAG|@DIGEST]';
 export function defineArtifacts(program: Command, bind: Bind): void {
   program
     .command('verdict')
-    .summary('show whether an artifact may be pulled')
+    .summary('Show whether an artifact may be pulled.')
     .description(
       'Shows the verdict of an artifact. The exit code says it too: 0 green or amber, 3 red, 5 pending.',
     )
@@ -38,7 +38,7 @@ export function defineArtifacts(program: Command, bind: Bind): void {
 
   program
     .command('explain')
-    .summary('show every rule: what it expects, what was found, who can fix it')
+    .summary('Show every rule: what it expects, what was found, who can fix it.')
     .description(
       'Explains the verdict of an artifact, rule by rule. The exit code does not depend on the verdict.',
     )
@@ -48,7 +48,7 @@ export function defineArtifacts(program: Command, bind: Bind): void {
 
   program
     .command('findings')
-    .summary('list the vulnerabilities of an artifact')
+    .summary('List the vulnerabilities of an artifact.')
     .description('Lists the vulnerabilities that were found in the packages of an artifact.')
     .argument('<ref>', REF)
     .option('--severity <list>', 'only these, e.g. critical,high')
@@ -64,7 +64,7 @@ export function defineArtifacts(program: Command, bind: Bind): void {
 
   program
     .command('sbom')
-    .summary('print the software bill of materials (CycloneDX 1.6, JSON)')
+    .summary('Print the software bill of materials (CycloneDX 1.6, JSON).')
     .description('Prints the software bill of materials of an artifact as CycloneDX 1.6 in JSON.')
     .argument('<ref>', REF)
     .addHelpText('after', examples('sluice sbom team/app/web:1.0 > web.cdx.json'))
@@ -72,7 +72,7 @@ export function defineArtifacts(program: Command, bind: Bind): void {
 
   program
     .command('sign')
-    .summary('sign an artifact with a cosign key')
+    .summary('Sign an artifact with a cosign key.')
     .description(
       'Signs an artifact as cosign does, with a key pair that `cosign generate-key-pair` made. The password of the ' +
         'key is read from COSIGN_PASSWORD.',
@@ -91,7 +91,7 @@ export function defineArtifacts(program: Command, bind: Bind): void {
     .command('key')
     .description('Manage key pairs for signing.')
     .command('generate')
-    .summary('make a key pair as `cosign generate-key-pair` does')
+    .summary('Make a key pair as `cosign generate-key-pair` does.')
     .description(
       'Makes a key pair (ECDSA P-256) in the files that cosign reads: PREFIX.key, encrypted with the password in ' +
         'COSIGN_PASSWORD, and PREFIX.pub. Existing files stay.',
@@ -105,7 +105,7 @@ export function defineArtifacts(program: Command, bind: Bind): void {
 
   program
     .command('denials')
-    .summary('list refused pulls')
+    .summary('List refused pulls.')
     .description(
       'Lists pulls that a verdict refused, newest first. Without a repository or node, all of them (admins).',
     )

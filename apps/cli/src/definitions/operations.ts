@@ -8,7 +8,7 @@ export function defineOperations(program: Command, bind: Bind): void {
   const db = program.command('db').description('Manage the advisory data that images are matched against.');
 
   db.command('import')
-    .summary('import OSV advisories from all.zip files')
+    .summary('Import OSV advisories from all.zip files.')
     .description(
       'Imports OSV advisories. A directory stands for every .zip below it, in the layout of the OSV distribution ' +
         '(<ecosystem>/all.zip), or for its single records (.json). Waits until all are imported.',
@@ -57,7 +57,7 @@ export function defineOperations(program: Command, bind: Bind): void {
 
   program
     .command('doctor')
-    .summary('check this machine, the connection and the server')
+    .summary('Check this machine, the connection and the server.')
     .description(
       'Checks the command, its login, the connection and, as far as your rights go, the server. Each check is ok, ' +
         'warn or fail, with a line that says how to fix it. The exit code is that of the first check that failed.',

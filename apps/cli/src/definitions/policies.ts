@@ -8,7 +8,7 @@ export function definePolicies(program: Command, bind: Bind): void {
 
   policy
     .command('apply')
-    .summary('create a policy or give it a new version')
+    .summary('Create a policy or give it a new version.')
     .description('Applies a policy document. A document that is already in force changes nothing.')
     .requiredOption('-f, --file <file>', 'YAML document, - for standard input')
     .option('--node <path>', 'group or project; without it the whole installation (admins)')
@@ -23,7 +23,7 @@ export function definePolicies(program: Command, bind: Bind): void {
 
   policy
     .command('check')
-    .summary('check a policy document without a server')
+    .summary('Check a policy document without a server.')
     .description('Checks a policy document and lists every fault. Needs no server.')
     .requiredOption('-f, --file <file>', 'YAML document, - for standard input')
     .addHelpText('after', examples('sluice policy check -f release.yaml'))
@@ -56,7 +56,7 @@ export function definePolicies(program: Command, bind: Bind): void {
 
   trust
     .command('add')
-    .summary('trust a public key for a group or project')
+    .summary('Trust a public key for a group or project.')
     .description('Trusts a public key for a group or project and everything below it.')
     .argument('<file>', 'public key in PEM (cosign.pub), - for standard input')
     .requiredOption('--node <path>', 'group or project for which it counts')
@@ -73,7 +73,7 @@ export function definePolicies(program: Command, bind: Bind): void {
 
   trust
     .command('remove')
-    .summary('trust a key no more')
+    .summary('Trust a key no more.')
     .description('Removes a trusted key. Signatures that only this key verified count no more.')
     .argument('<key>', 'id (key_…), or name')
     .option('--node <path>', 'where the name is looked up')

@@ -6,7 +6,7 @@ import { examples } from './examples.ts';
 export function defineSession(program: Command, bind: Bind): void {
   program
     .command('login')
-    .summary('log in to a server')
+    .summary('Log in to a server.')
     .description(
       'Checks a user and password (or a token) and stores a token for this machine, readable only by you. For a user ' +
         'it makes a personal access token, so that the password is not kept; a token or the secret of a robot is ' +
@@ -28,7 +28,7 @@ export function defineSession(program: Command, bind: Bind): void {
 
   program
     .command('logout')
-    .summary('forget a login and revoke its token')
+    .summary('Forget a login and revoke its token.')
     .description('Forgets a login, and revokes the token that `sluice login` made for it.')
     .argument('[url]', 'server, default the last login')
     .addHelpText('after', examples('sluice logout', 'sluice logout https://sluice.example.com'))

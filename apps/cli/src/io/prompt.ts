@@ -1,5 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
+import { CliError } from '../cli-error.ts';
+import { EXIT } from '../exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Asks on stderr, so that stdout stays data. Callers ask only when the terminal is interactive. */
@@ -21,8 +23,8 @@ export function ask(
     });
     lines.once('SIGINT', () => {
       lines.close();
-      reject(new Error('interrupted'));
+      reject(new CliError(EXIT.interrupted, 'interrupted'));
     });
-    lines.once('close', () => reject(new Error('no answer was given')));
+    lines.once('close', () => reject(new CliError(EXIT.usage, 'no answer was given')));
   });
 }
