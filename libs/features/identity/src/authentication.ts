@@ -19,6 +19,9 @@ export const ANONYMOUS: Caller = { principal: { kind: 'anonymous' }, access: nul
 /** Node refuses headers beyond 16 KiB; the form of the token endpoint may be larger, but no honest credential is. */
 const CREDENTIAL_MAX = 32_768;
 
+/** How exactly the last use of a secret is known. */
+const TOUCH_EVERY_MS = 60_000;
+
 export interface AuthenticationParts {
   readonly principals: PrincipalStore;
   readonly secrets: SecretStore;
@@ -127,7 +130,9 @@ export class Authentication {
       throw refused(`the token expired on ${secret.expiresAt.toISOString()}`);
     }
     this.#assertAlive(principal);
-    await this.#parts.secrets.touch(secret.id, now);
+    if (secret.lastUsedAt === null || now.getTime() - secret.lastUsedAt.getTime() >= TOUCH_EVERY_MS) {
+      await this.#parts.secrets.touch(secret.id, now);
+    }
     return {
       principal: toPrincipal(principal),
       access: null,

@@ -19,8 +19,11 @@ export const TOKEN_SECONDS = 300;
 /** Clients take anything shorter for this long (token specification: "must never be returned with less than 60"). */
 export const TOKEN_SECONDS_MIN = 60;
 const CLOCK_LEEWAY_SECONDS = 10;
-/** A token is far below Node's header limit of 16 KiB; anything longer is not ours. */
+/** Node refuses headers beyond 16 KiB, so a longer token would be good for nothing; one that is given is not ours. */
 const TOKEN_LENGTH_MAX = 12_288;
+/** Reasons for a refusal are for people: the first few, not too long. */
+const LIMITS_MAX = 4;
+const LIMIT_LENGTH_MAX = 300;
 const ALGORITHM = 'ES256';
 const ACTIONS: readonly string[] = ['pull', 'push', 'delete'];
 
@@ -64,6 +67,7 @@ export class RegistryTokens {
    *
    * @param access what it allows, already decided
    * @param until when the rights in it end at the latest; the token ends then or after five minutes
+   * @throws AccessError scope-invalid when it would name more repositories than fit
    */
   async issue(caller: Caller, access: readonly RepositoryAccess[], until: Date | null): Promise<IssuedToken> {
     const { kid, privateKey } = await this.#keys.signing();
@@ -85,6 +89,12 @@ export class RegistryTokens {
       .setExpirationTime(expires)
       .setJti(randomUUID())
       .sign(privateKey);
+    if (token.length > TOKEN_LENGTH_MAX) {
+      throw new AccessError(
+        'scope-invalid',
+        `${access.length} repositories are too many for one token: ask for fewer`,
+      );
+    }
     return {
       token,
       issuedAt: new Date(issuedAt * 1_000),
@@ -148,7 +158,10 @@ function principalClaims(caller: Caller): PrincipalClaims {
   const { principal } = caller;
   if (principal.kind === 'anonymous') return { kind: 'anonymous' };
   const common = { kind: principal.kind, id: principal.id, epoch: principal.epoch };
-  const limits = caller.limits !== undefined && caller.limits.length > 0 ? { limits: caller.limits } : {};
+  const reasons = (caller.limits ?? [])
+    .slice(0, LIMITS_MAX)
+    .map((reason) => reason.slice(0, LIMIT_LENGTH_MAX));
+  const limits = reasons.length > 0 ? { limits: reasons } : {};
   if (principal.kind === 'user')
     return { ...common, ...limits, ...(principal.isAdmin ? { admin: true } : {}) };
   if (principal.kind === 'robot') return { ...common, ...limits };

@@ -38,7 +38,7 @@ export class WorkloadIdentity {
   readonly #seen: SeenTokens;
   readonly #now: () => Date;
   /** Claims of tokens whose signature was verified, by hash of the token. */
-  readonly #verified = new LRUCache<string, Record<string, unknown>>({ max: 5_000, ttl: VERIFIED_TTL_MS });
+  readonly #verified = new LRUCache<string, Record<string, unknown>>({ max: 1_000, ttl: VERIFIED_TTL_MS });
   #forgotAt = 0;
 
   constructor(

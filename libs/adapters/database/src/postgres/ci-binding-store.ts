@@ -37,7 +37,7 @@ export class PostgresCiBindingStore extends CiBindingStore {
         const entity = manager.create(CiBindingEntity, { ...binding, id: newId(), principalId });
         await manager.insert(CiBindingEntity, entity);
         const { path } = await manager.findOneByOrFail(NodeEntity, { id: entity.nodeId });
-        return { ...entity, nodePath: path };
+        return toRecord(entity, path);
       });
     } catch (error) {
       if (sqlState(error) === UNIQUE_VIOLATION) {
@@ -58,7 +58,7 @@ export class PostgresCiBindingStore extends CiBindingStore {
     const entity = await this.#source.manager.findOneBy(CiBindingEntity, { id });
     if (entity === null) return null;
     const { path } = await this.#source.manager.findOneByOrFail(NodeEntity, { id: entity.nodeId });
-    return { ...entity, nodePath: path };
+    return toRecord(entity, path);
   }
 
   async list({ nodeId, after, limit }: CiBindingQuery): Promise<CiBindingRecord[]> {
@@ -68,7 +68,7 @@ export class PostgresCiBindingStore extends CiBindingStore {
       order: { id: 'ASC' },
       take: limit,
     });
-    return entities.map((entity) => ({ ...entity, nodePath: node?.path ?? '' }));
+    return entities.map((entity) => toRecord(entity, node?.path ?? ''));
   }
 
   async remove(id: string): Promise<boolean> {
@@ -100,4 +100,21 @@ export class PostgresCiBindingStore extends CiBindingStore {
 /** "#" is in no issuer (OpenID Connect Discovery forbids fragments), so no two projects share a name. */
 function workloadName(issuer: string, gitlabProjectId: string): string {
   return `gitlab:${issuer}#${gitlabProjectId}`;
+}
+
+function toRecord(entity: CiBindingEntity, nodePath: string): CiBindingRecord {
+  const { id, principalId, issuer, gitlabProjectId, gitlabProjectPath, nodeId, role, conditions, createdAt } =
+    entity;
+  return {
+    id,
+    principalId,
+    issuer,
+    gitlabProjectId,
+    gitlabProjectPath,
+    nodeId,
+    nodePath,
+    role,
+    conditions,
+    createdAt,
+  };
 }
