@@ -24,7 +24,8 @@ export class VerdictsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VerdictView | string> {
     const view = presentVerdict(await this.catalog.verdict(id), this.publicUrl.value);
-    void reply.header('vary', 'accept, authorization');
+    // Names of packages and reasons come from what was pushed: nobody may take them for a page.
+    void reply.header('vary', 'accept, authorization').header('x-content-type-options', 'nosniff');
     if (!prefersText(request.headers.accept)) return view;
     void reply.type('text/plain; charset=utf-8');
     return explainVerdict(view);
