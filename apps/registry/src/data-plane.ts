@@ -57,6 +57,25 @@ export async function registerDataPlane(
   );
 }
 
+/**
+ * For `frameworkErrors` of the server: what the router refuses before any plugin sees it, such as `/v2/%ZZ`, is answered
+ * in the form of the specification as well.
+ */
+export function answerFrameworkError(
+  error: Error & { readonly statusCode?: number },
+  request: { readonly raw: { readonly url?: string | undefined } },
+  reply: FastifyReply,
+): void {
+  const status = error.statusCode ?? 400;
+  reply.code(status).header('content-type', 'application/json');
+  if (!/^\/v2(\/|$)/.test(request.raw.url ?? '')) {
+    reply.send(Buffer.from(JSON.stringify({ statusCode: status, error: error.message })));
+    return;
+  }
+  const wire = toWireError(new OciError('NAME_INVALID', 'the path holds an escape that is none'));
+  reply.header('docker-distribution-api-version', 'registry/2.0').send(errorBody(wire));
+}
+
 async function answer(
   request: FastifyRequest,
   reply: FastifyReply,

@@ -1,4 +1,4 @@
-export { registerDataPlane } from './data-plane.ts';
+export { answerFrameworkError, registerDataPlane } from './data-plane.ts';
 export {
   DEFAULT_PACE,
   type DataPlaneAccess,

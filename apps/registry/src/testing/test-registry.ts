@@ -26,7 +26,7 @@ import type { VerdictState } from '@sluice/domain/policy';
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
 import { createIdentity, type Identity, KeyFile, Passwords } from '@sluice/identity';
 import { fastify } from 'fastify';
-import { registerDataPlane } from '../data-plane.ts';
+import { answerFrameworkError, registerDataPlane } from '../data-plane.ts';
 import type { BodyPace } from '../http/request-body.ts';
 import { registerTokenEndpoint } from '../token-endpoint.ts';
 
@@ -103,7 +103,7 @@ export class TestRegistry {
     const reads = new PostgresRegistryReads(source);
     const identity = await openIdentity(database, storageDirectory);
     const lease = { leaseSeconds: 3_600 };
-    const server = fastify({ logger: false, bodyLimit: 1_024 });
+    const server = fastify({ logger: false, bodyLimit: 1_024, frameworkErrors: answerFrameworkError });
     await registerTokenEndpoint(server, identity.tokenEndpoint);
     await registerDataPlane(server, {
       authentication: identity.authentication,
