@@ -124,10 +124,11 @@ export class AccessControl {
     const subject: Subject = record === null ? { kind: 'anonymous' } : subjectOfRecord(record);
     const node = context?.node ?? null;
     const grants = context?.grants ?? [];
-    return {
-      decision: decide({ subject, action, node, repository, grants, scopes: null }, this.#now()),
-      node,
-    };
+    const decision = decide({ subject, action, node, repository, grants, scopes: null }, this.#now());
+    if (subject.kind !== 'workload' || decision.allowed) return { decision, node };
+    const hint =
+      'a CI job has what the bindings of its GitLab project give while the claims of its id_token meet them';
+    return { decision: { ...decision, reasons: [...decision.reasons, hint] }, node };
   }
 }
 

@@ -109,6 +109,19 @@ describe('a registry token', () => {
     expect(back).toMatchObject({ principal: job.principal, grants: job.grants, limits: job.limits });
   });
 
+  it('stays small enough for a header: reasons are cut, too many repositories are refused', async () => {
+    const { tokens } = setUp();
+    const limits = Array.from({ length: 100 }, () => 'claim ref: expected '.padEnd(1_000, 'x'));
+    const { token } = await tokens.issue({ ...user, limits }, access, null);
+    expect(token.length).toBeLessThan(4_000);
+    expect((await tokens.verify(token)).limits?.[0]).toMatch(/^claim ref: expected x+$/);
+    const many = Array.from({ length: 64 }, (_, index) => ({
+      repository: `${index}`.padEnd(255, 'x'),
+      actions: ['pull'] as const,
+    }));
+    await expect(tokens.issue(user, many, null)).rejects.toMatchObject({ code: 'scope-invalid' });
+  });
+
   it('of anonymous has an empty subject', async () => {
     const { tokens } = setUp();
     const anonymous: Caller = { principal: { kind: 'anonymous' }, access: null, tokenId: null };
