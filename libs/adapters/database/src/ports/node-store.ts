@@ -36,7 +36,7 @@ export type NodeReader =
       /** Whether internal nodes are shown: to signed-in users and robots. */
       readonly internal: boolean;
       /** Nodes on which the credential itself gives a role (a CI job's bindings); everything below is shown too. */
-      readonly nodeIds: readonly string[];
+      readonly nodeIds?: readonly string[];
     };
 
 export interface NodeQuery {

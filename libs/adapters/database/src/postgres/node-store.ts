@@ -161,7 +161,7 @@ function restrictTo(builder: SelectQueryBuilder<NodeEntity>, reader: NodeReader)
     `(node.visibility = ANY (:visible) OR node.lineage && :nodeIds::uuid[]
       OR EXISTS (SELECT FROM access_grant g WHERE g.principal_id = :principalId AND g.node_id = ANY (node.lineage)
         AND (g.expires_at IS NULL OR g.expires_at > now())))`,
-    { visible, nodeIds: reader.nodeIds, principalId: reader.id },
+    { visible, nodeIds: reader.nodeIds ?? [], principalId: reader.id },
   );
 }
 
