@@ -9,7 +9,7 @@ import { cleanText } from './cataloger.ts';
 export type ExecutableCatalog =
   | { readonly kind: 'go'; readonly packages: readonly CatalogedPackage[]; readonly problem: string | null }
   | { readonly kind: 'unread'; readonly format: string }
-  | { readonly kind: 'missing'; readonly range: ByteRange }
+  | { readonly kind: 'missing'; readonly ranges: readonly ByteRange[] }
   | { readonly kind: 'other' };
 
 /** Reads what the linker left in an executable. Total: a malformed one is `other` or a problem. */
@@ -20,7 +20,7 @@ export function catalogExecutable(captured: CapturedElf): ExecutableCatalog {
     if (hasRustDependencies(captured))
       return { kind: 'unread', format: 'Rust dependency list (cargo-auditable)' };
   } catch (error) {
-    if (error instanceof MissingBytes) return { kind: 'missing', range: error.range };
+    if (error instanceof MissingBytes) return { kind: 'missing', ranges: error.ranges };
     if (!(error instanceof RangeError)) throw error;
     if (captured.goMarks.length > 0) {
       return { kind: 'go', packages: [], problem: 'the build information of the Go binary cannot be read' };

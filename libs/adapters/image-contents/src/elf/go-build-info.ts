@@ -1,5 +1,5 @@
 import { type ElfLayout, readElfLayout } from './elf-layout.ts';
-import type { SparseFile } from './sparse-file.ts';
+import type { ByteRange, SparseFile } from './sparse-file.ts';
 
 /** One module of a Go build. `version` is as the linker wrote it: `v1.2.3`, `(devel)` or empty. */
 export interface GoModule {
@@ -84,8 +84,12 @@ function readText(file: SparseFile, offset: number): { text: Buffer; end: number
 }
 
 function readBytes(file: SparseFile, offset: number, length: number): Buffer {
+  return file.read(offset, checkLength(length));
+}
+
+function checkLength(length: number): number {
   if (length > MAX_TEXT_BYTES) throw new RangeError('a text that is too long');
-  return length === 0 ? Buffer.alloc(0) : file.read(offset, length);
+  return length;
 }
 
 /** Go before 1.18: two pointers to Go strings, which are a pointer and a length each. */
@@ -97,13 +101,19 @@ function readPointedTexts(file: SparseFile, header: Buffer, layout: ElfLayout): 
     if (width === 4) return isBig ? data.readUInt32BE(offset) : data.readUInt32LE(offset);
     return Number(isBig ? data.readBigUInt64BE(offset) : data.readBigUInt64LE(offset));
   };
-  const readString = (address: number): Buffer => {
-    if (address === 0) return Buffer.alloc(0);
-    const descriptor = file.read(offsetOf(address, layout), 2 * width);
-    const length = pointer(descriptor, width);
-    return length === 0 ? Buffer.alloc(0) : readBytes(file, offsetOf(pointer(descriptor, 0), layout), length);
+  const rangeAt = (address: number, length: number): ByteRange => {
+    if (length === 0) return { start: 0, end: 0 };
+    const start = offsetOf(address, layout);
+    return { start, end: start + checkLength(length) };
   };
-  return [readString(pointer(header, 16)), readString(pointer(header, 16 + width))];
+  const strings = [pointer(header, 16), pointer(header, 16 + width)];
+  const descriptors = file.readAll(strings.map((address) => rangeAt(address, address === 0 ? 0 : 2 * width)));
+  const texts = file.readAll(
+    descriptors.map((descriptor) =>
+      descriptor.length === 0 ? rangeAt(0, 0) : rangeAt(pointer(descriptor, 0), pointer(descriptor, width)),
+    ),
+  );
+  return [texts[0] ?? Buffer.alloc(0), texts[1] ?? Buffer.alloc(0)];
 }
 
 function offsetOf(address: number, layout: ElfLayout): number {

@@ -6,11 +6,11 @@ export interface ByteRange {
 
 /** Thrown by readers of a {@link SparseFile} for bytes that were not kept; the file must be streamed once more. */
 export class MissingBytes extends Error {
-  readonly range: ByteRange;
+  readonly ranges: readonly ByteRange[];
 
-  constructor(range: ByteRange) {
-    super(`bytes ${range.start} to ${range.end} were not kept`);
-    this.range = range;
+  constructor(ranges: readonly ByteRange[]) {
+    super(`${ranges.length} ranges of bytes were not kept`);
+    this.ranges = ranges;
   }
 }
 
@@ -32,10 +32,22 @@ export class SparseFile {
    * @throws RangeError when they lie outside of the file
    */
   read(start: number, length: number): Buffer {
-    const end = start + length;
-    if (start < 0 || length < 0 || end > this.sizeBytes) throw new RangeError('outside of the file');
+    const [content] = this.readAll([{ start, end: start + length }]);
+    return content ?? Buffer.alloc(0);
+  }
+
+  /** Several ranges at once, so that all that is missing is asked for at once. Throws as {@link read}. */
+  readAll(ranges: readonly ByteRange[]): Buffer[] {
+    const found = ranges.map((range) => this.#find(range));
+    const missing = ranges.filter((_, index) => found[index] === null);
+    if (missing.length > 0) throw new MissingBytes(missing);
+    return found.filter((content) => content !== null);
+  }
+
+  #find({ start, end }: ByteRange): Buffer | null {
+    if (start < 0 || end < start || end > this.sizeBytes) throw new RangeError('outside of the file');
+    if (start === end) return Buffer.alloc(0);
     const piece = this.#pieces.find((kept) => kept.start <= start && end <= kept.start + kept.data.length);
-    if (piece === undefined) throw new MissingBytes({ start, end });
-    return piece.data.subarray(start - piece.start, end - piece.start);
+    return piece === undefined ? null : piece.data.subarray(start - piece.start, end - piece.start);
   }
 }

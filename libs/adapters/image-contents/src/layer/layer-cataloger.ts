@@ -268,7 +268,7 @@ export class LayerCataloger implements TarHandler {
         this.#record({ kind: 'unread', path, format: catalog.format, ownedBy: null });
         break;
       case 'missing':
-        this.#ranges.set(path, [...ranges, catalog.range]);
+        this.#ranges.set(path, [...ranges, ...catalog.ranges]);
         break;
       case 'other':
         break;
