@@ -27,6 +27,25 @@ export async function pushBlob(target: PushTarget, blob: { bytes: Buffer; digest
   expectStatus(done, 201, `pushing blob ${blob.digest}`);
 }
 
+/** As docker and crane do it: the bytes in one streamed PATCH, then an empty PUT that names the digest. */
+export async function pushBlobStreamed(
+  target: PushTarget,
+  blob: { bytes: Buffer; digest: string },
+): Promise<void> {
+  const start = await request(target, 'POST', `/v2/${target.repository}/blobs/uploads/`);
+  expectStatus(start, 202, 'starting an upload');
+  const patched = await fetch(new URL(start.headers.get('location') ?? '', target.url), {
+    method: 'PATCH',
+    headers: { ...headers(target), 'content-type': 'application/octet-stream' },
+    body: new Uint8Array(blob.bytes),
+  });
+  expectStatus(patched, 202, 'sending the bytes');
+  const location = new URL(patched.headers.get('location') ?? '', target.url);
+  location.searchParams.set('digest', blob.digest);
+  const done = await fetch(location, { method: 'PUT', headers: headers(target) });
+  expectStatus(done, 201, `pushing blob ${blob.digest}`);
+}
+
 export async function pushManifest(target: PushTarget, manifest: Pushable, reference: string): Promise<void> {
   const answer = await fetch(`${target.url}/v2/${target.repository}/manifests/${reference}`, {
     method: 'PUT',

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { buildImage, buildLayer, type Image, sha256 } from '@sluice/testing';
-import { pushBlob, pushManifest, type PushTarget } from '../lib/oci-push.ts';
+import { pushBlobStreamed, pushManifest, type PushTarget } from '../lib/oci-push.ts';
 import { assert, assertEqual, Checklist } from './checklist.ts';
 import { importAdvisories } from './fixtures.ts';
 import { ADMIN_PASSWORD, basic, Platform } from './platform.ts';
@@ -42,7 +42,7 @@ async function freshImage(): Promise<Image> {
 async function push(image: Image, tag: string): Promise<boolean> {
   try {
     for (const blob of [...image.layers, image.config]) {
-      await pushBlob(target, blob);
+      await pushBlobStreamed(target, blob);
       acknowledged.blobs.add(blob.digest);
     }
     await pushManifest(target, image.manifest, tag);
@@ -54,11 +54,15 @@ async function push(image: Image, tag: string): Promise<boolean> {
   }
 }
 
+/** Asks again while the verdict is pending: a killed worker's job is taken over when its lease ends. */
 async function get(path: string): Promise<{ status: number; digest: string }> {
-  const answer = await fetch(`${platform.url}/v2/${REPOSITORY}/${path}`, {
-    headers: { authorization: AUTHORIZATION, accept: '*/*' },
-  });
-  return { status: answer.status, digest: sha256(Buffer.from(await answer.arrayBuffer())) };
+  for (let attempt = 0; ; attempt++) {
+    const answer = await fetch(`${platform.url}/v2/${REPOSITORY}/${path}`, {
+      headers: { authorization: AUTHORIZATION, accept: '*/*' },
+    });
+    const digest = sha256(Buffer.from(await answer.arrayBuffer()));
+    if (answer.status !== 429 || attempt === 3) return { status: answer.status, digest };
+  }
 }
 
 /** Everything acknowledged is there with the right bytes; what was not is there whole or not at all. */
