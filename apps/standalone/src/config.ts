@@ -16,6 +16,18 @@ export const standaloneSettings = {
   ...gateSettings,
 };
 
+/** Variables of the `sluice` command, which may be set in the shell that starts the platform. */
+const COMMAND_LINE_VARIABLES = [
+  'SLUICE_URL',
+  'SLUICE_USER',
+  'SLUICE_PASSWORD',
+  'SLUICE_PASSWORD_FILE',
+  'SLUICE_TOKEN',
+  'SLUICE_TOKEN_FILE',
+  'SLUICE_DEBUG',
+  'SLUICE_TOOLS_DIR',
+];
+
 /** Settings of the whole platform in one process, with everything derived that follows from them. */
 export type StandaloneConfig = ConfigOf<typeof standaloneSettings>;
 
@@ -26,5 +38,5 @@ export function loadStandaloneConfig(
 ): StandaloneConfig {
   const file = join(directory, 'sluice.yaml');
   const yaml = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
-  return loadConfig(standaloneSettings, { environment, yaml });
+  return loadConfig(standaloneSettings, { environment, yaml, otherPrograms: COMMAND_LINE_VARIABLES });
 }

@@ -10,7 +10,7 @@ import {
 } from '@sluice/platform';
 import { type DataPlaneDependencies, registerDataPlane, registerTokenEndpoint } from '@sluice/registry';
 import type { TokenEndpoint } from '@sluice/identity';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, fastify, LogController } from 'fastify';
 import { StartError } from './start-error.ts';
 
 export interface HttpParts {
@@ -20,7 +20,11 @@ export interface HttpParts {
   readonly health: Health;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly trustedProxies: readonly string[];
 }
+
+/** An id_token that names 200 groups, sent as Basic, is larger than the 16 KiB of Node. */
+const HEADER_BYTES_MAX = 65_536;
 
 /** One port for everything: data plane, token endpoint, API, health and metrics. */
 export class HttpServer {
@@ -34,7 +38,9 @@ export class HttpServer {
   static async create(parts: HttpParts): Promise<HttpServer> {
     const server = fastify({
       loggerInstance: parts.logger,
-      disableRequestLogging: true,
+      logController: new LogController({ disableRequestLogging: true }),
+      trustProxy: parts.trustedProxies.length === 0 ? false : [...parts.trustedProxies],
+      http: { maxHeaderSize: HEADER_BYTES_MAX },
       genReqId: () => randomUUID(),
       // Uploads take as long as they take; the data plane watches their progress itself.
       requestTimeout: 0,

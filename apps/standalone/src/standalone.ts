@@ -87,12 +87,17 @@ export class Standalone implements Greeting {
           manifests: features.manifests,
           blobs: features.blobs,
           uploads: features.uploads,
-          challenge: { publicUrl, service: new URL(publicUrl).host, trustForwardedProto: false },
+          challenge: {
+            publicUrl,
+            service: new URL(publicUrl).host,
+            trustForwardedProto: config.trustedProxies.length > 0,
+          },
         },
         tokenEndpoint: identity.tokenEndpoint,
         health,
         metrics,
         logger,
+        trustedProxies: config.trustedProxies,
       });
       const workers = await Workers.start({ config, features, stores, state, logger, metrics, checkpoint });
       undo.push(() => workers.stop(0));

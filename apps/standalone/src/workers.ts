@@ -41,6 +41,8 @@ export class Workers {
     const { config, features, stores, state, logger, metrics, checkpoint } = parts;
     const onError = (error: unknown): void =>
       logger.error({ event: 'worker.fault', err: error }, 'A worker met a fault and goes on');
+    // The embedded database has one process, so what still runs in its ledger died with an earlier one.
+    if (config.databaseUrl === undefined) await stores.jobQueue.endLeases();
     const dispatcher = new LocalDispatcher(stores.jobQueue, state.notifications, { onError });
     const handlers = observed(
       {

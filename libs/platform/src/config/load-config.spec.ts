@@ -39,6 +39,12 @@ describe('loading the configuration', () => {
     ]);
   });
 
+  it('leaves the variables of other programs alone', () => {
+    const environment = { SLUICE_TOKEN: 'slc_pat_x' };
+    expect(() => loadConfig(settings, { environment })).toThrow(ConfigError);
+    expect(() => loadConfig(settings, { environment, otherPrograms: ['SLUICE_TOKEN'] })).not.toThrow();
+  });
+
   it('refuses unknown keys and broken YAML of sluice.yaml', () => {
     expect(faultsOf({}, 'prot: 1')).toEqual(['sluice.yaml: prot: unknown setting; did you mean port?']);
     expect(faultsOf({}, 'port: [')[0]).toMatch(/^sluice\.yaml: /);

@@ -25,6 +25,8 @@ export class ConfigError extends Error {
 
 export interface ConfigSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Variables of other programs (the command line tool) that may be set in the same shell. */
+  readonly otherPrograms?: readonly string[];
   /** Text of `sluice.yaml`, undefined when there is none. */
   readonly yaml?: string | undefined;
 }
@@ -39,7 +41,7 @@ export function loadConfig<S extends Settings>(settings: S, sources: ConfigSourc
   const faults: ConfigFault[] = [];
   const raw = {
     ...fromYaml(settings, sources.yaml, faults),
-    ...fromEnvironment(settings, sources.environment, faults),
+    ...fromEnvironment(settings, sources, faults),
   };
   const config: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(settings)) {
@@ -92,7 +94,7 @@ function fromYaml(
 
 function fromEnvironment(
   settings: Settings,
-  environment: Readonly<Record<string, string | undefined>>,
+  sources: ConfigSources,
   faults: ConfigFault[],
 ): Record<string, Given> {
   const names = new Map<string, { key: string; file: boolean }>();
@@ -101,9 +103,10 @@ function fromEnvironment(
     if (setting.secret) names.set(`${environmentName(key)}_FILE`, { key, file: true });
   }
   const given: Record<string, Given> = {};
-  for (const [name, value] of Object.entries(environment)) {
+  for (const [name, value] of Object.entries(sources.environment)) {
     if (!name.startsWith('SLUICE_') || value === undefined) continue;
     const known = names.get(name);
+    if (sources.otherPrograms?.includes(name)) continue;
     if (known === undefined) faults.push({ where: name, message: unknownKey(name, [...names.keys()]) });
     else if (given[known.key])
       faults.push({ where: name, message: `set ${environmentName(known.key)} or its _FILE form, not both` });

@@ -40,6 +40,10 @@ export const serverSettings = {
     schema: httpUrl.optional(),
     doc: 'URL under which clients reach Sluice. Default http://<host>:<port>.',
   },
+  trustedProxies: {
+    schema: list(z.string()).default([]),
+    doc: 'Addresses or networks (CIDR, comma separated) of proxies whose X-Forwarded-* headers are believed.',
+  },
   logLevel: {
     schema: z
       .enum(['debug', 'info', 'warn', 'error'], { error: 'expected one of debug, info, warn, error' })

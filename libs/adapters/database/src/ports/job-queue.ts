@@ -56,6 +56,12 @@ export abstract class JobQueue {
   /** Gives jobs back whose lease has ended, or fails them after their last attempt. Returns how many. */
   abstract recoverStalled(): Promise<number>;
 
+  /**
+   * Ends all leases at once, so that {@link recoverStalled} gives every running job back. Only for a process that
+   * knows to be the only worker, such as one that has just started on a database of its own.
+   */
+  abstract endLeases(): Promise<void>;
+
   /** Seconds until the next queued job of these kinds is due, 0 when one is, null when there is none. */
   abstract secondsToNextDue(kinds: readonly string[]): Promise<number | null>;
 

@@ -84,6 +84,10 @@ export class PostgresJobQueue extends JobQueue {
     return recovered;
   }
 
+  async endLeases(): Promise<void> {
+    await this.#source.query(`UPDATE job SET lease_until = '-infinity' WHERE state = 'running'`);
+  }
+
   async secondsToNextDue(kinds: readonly string[]): Promise<number | null> {
     const rows = await queryRows<{ seconds: number | null }>(
       this.#source,
