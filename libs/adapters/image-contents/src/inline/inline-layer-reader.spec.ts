@@ -112,16 +112,19 @@ describe('compression: what the bytes say counts', () => {
     expect(reading).toMatchObject({
       outcome: 'unreadable',
       state: 'corrupt',
-      reason: /does not have the digest/,
+      reason: expect.stringMatching(/does not have the digest/),
     });
   });
 
   it('bombs stop at the limits of size and ratio', async () => {
     const bomb = gzipSync(Buffer.alloc(8 * 2 ** 20));
     const ratio = await read(bomb, GZIP, { maxRatio: 100, ratioFreeBytes: 2 ** 20 });
-    expect(ratio).toMatchObject({ state: 'partial', reason: /100 times/ });
+    expect(ratio).toMatchObject({ state: 'partial', reason: expect.stringMatching(/100 times/) });
     const size = await read(bomb, GZIP, { maxUncompressedBytes: 2 ** 20 });
-    expect(size).toMatchObject({ state: 'partial', reason: /more than 1048576 bytes/ });
+    expect(size).toMatchObject({
+      state: 'partial',
+      reason: expect.stringMatching(/more than 1048576 bytes/),
+    });
   });
 
   it('an error of the source is thrown as it is, and so is the reason of an abort', async () => {
@@ -225,7 +228,9 @@ describe('what a layer says', () => {
 
   it('a manifest that is too large is a problem of that file', async () => {
     const record = await recordOf([file('node_modules/a/package.json', ' '.repeat(5 * 2 ** 20))]);
-    expect(record.files).toMatchObject([{ kind: 'packages', problem: /bytes are more than/ }]);
+    expect(record.files).toMatchObject([
+      { kind: 'packages', problem: expect.stringMatching(/bytes are more than/) },
+    ]);
   });
 
   it('limits on packages and entries end in a partial record', async () => {
@@ -234,10 +239,13 @@ describe('what a layer says', () => {
     );
     expect(await recordOf(files, { maxPackages: 3 })).toMatchObject({
       state: 'partial',
-      reasons: [/more than 3 packages/],
+      reasons: [expect.stringMatching(/more than 3 packages/)],
     });
     const entries = await recordOf(files, { maxEntries: 3 });
-    expect(entries).toMatchObject({ state: 'partial', reasons: [/more than 3 entries/] });
+    expect(entries).toMatchObject({
+      state: 'partial',
+      reasons: [expect.stringMatching(/more than 3 entries/)],
+    });
     expect(packagesOf(entries)).toHaveLength(3);
   });
 
@@ -248,7 +256,7 @@ describe('what a layer says', () => {
     ]);
     const reading = await read(whole.subarray(0, 2000));
     expect(reading).toMatchObject({
-      record: { state: 'corrupt', reasons: [/ends in the middle/], sizeBytes: 2000 },
+      record: { state: 'corrupt', reasons: [expect.stringMatching(/ends in the middle/)], sizeBytes: 2000 },
     });
     expect(reading.outcome === 'cataloged' && packagesOf(reading.record)).toEqual([
       'node_modules/a/package.json a@1.0.0',
@@ -338,7 +346,7 @@ describe('package files that are reached through links', () => {
     expect(blob.opened).toBeGreaterThan(1);
     const once = await new InlineLayerReader({ maxPasses: 1 }).read(blob, { signal: SIGNAL });
     expect(once).toMatchObject({
-      record: { state: 'partial', reasons: [/bin\/old: the build information/] },
+      record: { state: 'partial', reasons: [expect.stringMatching(/bin\/old: the build information/)] },
     });
   });
 
