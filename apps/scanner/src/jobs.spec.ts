@@ -16,7 +16,10 @@ const CONTEXT: JobContext = {
 };
 
 /** Handlers over collaborators that note what they are asked; `fails` is what an import throws. */
-function handlers(fails?: Error): { calls: unknown[]; run(kind: string, payload: unknown): Promise<void> } {
+function handlers(fails?: Error): {
+  calls: unknown[];
+  run: (kind: string, payload: unknown) => Promise<void>;
+} {
   const calls: unknown[] = [];
   const note = (name: string) => (request: unknown) => {
     calls.push([name, request]);

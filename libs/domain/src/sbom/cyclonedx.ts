@@ -36,7 +36,7 @@ export function toCycloneDx(inventory: Inventory, subject: SbomSubject): Json {
       properties: inventory.gaps.map((gap) => property('gap', gap.reason)),
     },
     components,
-    dependencies: [{ ref: root, dependsOn: components.map((component) => component['bom-ref']).toSorted() }],
+    dependencies: [{ ref: root, dependsOn: components.map((component) => component['bom-ref']) }],
     compositions: [
       { aggregate: inventory.gaps.length === 0 ? 'complete' : 'incomplete', assemblies: [root] },
     ],

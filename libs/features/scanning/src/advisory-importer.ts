@@ -110,7 +110,7 @@ class FileImport {
       records: this.#records,
       faulty: this.#faulty,
       faults: this.#faults,
-      ecosystems: Object.fromEntries([...this.#ecosystems].toSorted()),
+      ecosystems: Object.fromEntries(this.#ecosystems),
       newestModified: this.#newest,
     };
   }

@@ -54,7 +54,8 @@ describe('advisories that a client uploads', () => {
     const before = (await jobs.list({ kind: IMPORT_JOB }, { limit: 50 })).items.length;
     await expect(uploads.accept(body(ZIP, new Error('gone')), 'x.zip')).rejects.toThrow('gone');
     expect((await jobs.list({ kind: IMPORT_JOB }, { limit: 50 })).items).toHaveLength(before);
-    const unfinished = await Array.fromAsync(lab.blobs.listUnfinished(new Date(Date.now() + 60_000)));
+    const unfinished: string[] = [];
+    for await (const key of lab.blobs.listUnfinished(new Date(Date.now() + 60_000))) unfinished.push(key);
     expect(unfinished).toEqual([]);
   });
 

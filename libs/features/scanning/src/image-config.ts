@@ -17,7 +17,7 @@ export function readDiffIds(config: Buffer, layerCount: number): DiffIds {
   const diffIds = field(field(document, 'rootfs'), 'diff_ids');
   const isList = Array.isArray(diffIds) && diffIds.every((entry) => typeof entry === 'string');
   // An image of no layers may say so by leaving the list out.
-  if (!isList && !(diffIds == null && layerCount === 0)) {
+  if (!isList && !((diffIds === undefined || diffIds === null) && layerCount === 0)) {
     return {
       kind: 'unknown',
       reason: 'the configuration of the image does not list its layers (rootfs.diff_ids)',

@@ -24,9 +24,8 @@ export const MANIFEST_MAX_BYTES = 4 * MIB;
 
 /** Text of an image for people and for the database: no NUL, no lone surrogates, no control characters. */
 export function cleanText(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text
     .toWellFormed()
-    .replace(/[\u0000-\u001f\u007f]/g, ' ')
+    .replace(/\p{Cc}/gu, ' ')
     .trim();
 }

@@ -274,7 +274,7 @@ function decodeName(bytes: Buffer): string {
   if (!text.includes('\ufffd') && !text.includes('\0')) return text;
   return bytes
     .toString('latin1')
-    .replace(/[^\x01-\x7f]/g, (byte) => `\ufffd${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
+    .replace(/[\0\P{ASCII}]/gu, (byte) => `\ufffd${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 function printable(type: string): string {
