@@ -51,7 +51,7 @@ export class MemoryBlobStorage extends BlobStorage {
   }
 
   async *listUnfinished(before: Date): AsyncIterable<string> {
-    for (const [key, { changedAt }] of [...this.#unfinished]) if (changedAt < before) yield key;
+    for (const [key, { changedAt }] of this.#unfinished) if (changedAt < before) yield key;
   }
 
   #prefix(upload: StoredUpload): Buffer {

@@ -46,21 +46,24 @@ type ManifestRow = readonly [
   summary: string | null,
 ];
 
+const verdictsNaming = (condition: string): string =>
+  `SELECT bv.id, bv.state, bv.summary, bv.manifest_id
+   FROM manifest_blob mb
+   JOIN verdict bv ON bv.manifest_id = mb.manifest_id
+   JOIN manifest bm ON bm.id = mb.manifest_id
+   WHERE mb.repository_id = r.id AND mb.blob_id = b.id ${condition} LIMIT 1`;
+
 /**
  * The best verdict among the images that name the blob; only where no image does, among other artifacts: those need
  * not be scanned, so naming a layer in one must not let it out. An arm of the union is only run when the ones before
- * it found nothing.
+ * it found nothing, so that a base layer of thousands of good images costs no more than that of one.
  */
-const BEST_VERDICT = ["bm.kind = 'image'", "bm.kind <> 'image'"]
-  .flatMap((kind) => ['green', 'amber', 'pending', 'red'].map((state) => ({ kind, state })))
-  .map(
-    ({ kind, state }) =>
-      `(SELECT bv.id, bv.state, bv.summary, bv.manifest_id
-        FROM manifest_blob mb
-        JOIN verdict bv ON bv.manifest_id = mb.manifest_id
-        JOIN manifest bm ON bm.id = mb.manifest_id
-        WHERE mb.repository_id = r.id AND mb.blob_id = b.id AND bv.state = '${state}' AND ${kind} LIMIT 1)`,
-  )
+const BEST_VERDICT = [
+  verdictsNaming(`AND bm.kind = 'image' AND bv.state = 'green'`),
+  verdictsNaming(`AND bm.kind = 'image' AND bv.state = 'amber'`),
+  verdictsNaming(`ORDER BY bm.kind <> 'image', array_position('{green,amber,pending,red}', bv.state)`),
+]
+  .map((arm) => `(${arm})`)
   .join(' UNION ALL ');
 
 /** Anything but `off` and `audit` enforces, also what is not understood here. */

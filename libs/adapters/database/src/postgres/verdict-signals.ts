@@ -30,7 +30,7 @@ export class PostgresVerdictSignals extends VerdictSignals {
   /** Null after a lost connection: signals may have been missed, so everybody looks again. */
   #deliver(manifestId: string | null): void {
     const told = manifestId === null ? [...this.#watches.values()] : [this.#watches.get(manifestId) ?? []];
-    for (const watches of told) for (const watch of [...watches]) watch.wake();
+    for (const watches of told) for (const watch of watches) watch.wake();
   }
 }
 
