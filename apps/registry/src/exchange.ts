@@ -54,7 +54,7 @@ export class Exchange {
       requestId: request.id,
       gone: () => {
         const controller = new AbortController();
-        request.raw.socket.once('close', () => controller.abort());
+        this.reply.raw.once('close', () => controller.abort());
         return controller.signal;
       },
     };

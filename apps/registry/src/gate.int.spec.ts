@@ -153,6 +153,24 @@ describe('the gate', () => {
     await dev.request('DELETE', `/v2/team/app/shared/manifests/${green.digest}`);
   });
 
+  it('lets no artifact that need not be scanned let out the layer of an image that it names', async () => {
+    const red = await dev.pushImage('team/app/named', 'red');
+    await registry.judge('team/app/named', red.digest, 'red', 'scan: no');
+    const empty = await dev.pushBlob('team/app/named', '{}', 'application/vnd.oci.empty.v1+json');
+    const document = {
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      artifactType: 'application/x',
+      config: empty,
+      layers: [{ ...red.layer, mediaType: 'application/x' }],
+    };
+    expect((await dev.putManifest('team/app/named', 'beside', document)).status).toBe(201);
+    await registry.judge('team/app/named', digestOf(JSON.stringify(document)), 'green', null);
+    const path = `/v2/team/app/named/blobs/${red.layer.digest}`;
+    for (const method of ['GET', 'HEAD']) expect((await reader.request(method, path)).status).toBe(403);
+    expect((await reader.request('GET', `/v2/team/app/named/blobs/${empty.digest}`)).status).toBe(200);
+  });
+
   it('judges an index and its children each by its own verdict', async () => {
     const child = await dev.pushImage(REPOSITORY, 'child');
     const document = {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm, symlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -428,6 +428,31 @@ describe('pushing a blob', () => {
     );
     expect((await dev.request('HEAD', blobUrl(digestOf(content)))).status).toBe(404);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'says so when the disk is full, and goes on when it no longer is',
+    async () => {
+      const location = await dev.begin(REPOSITORY);
+      const [row] = await registry.database.source.query<{ storage_key: string }[]>(
+        'SELECT storage_key FROM upload_session WHERE id = $1',
+        [location.split('/').at(-1)],
+      );
+      const file = join(registry.storageDirectory, 'blobs', 'uploads', row?.storage_key ?? '');
+      // Every write to this device fails as a write to a full disk does.
+      await symlink('/dev/full', file);
+      const full = await dev.request('PATCH', location, { body: randomBytes(100_000) });
+      expect([full.status, full.error?.code, full.headers.get('retry-after')]).toEqual([
+        503,
+        'UNAVAILABLE',
+        '10',
+      ]);
+      expect(full.error?.message).toContain('full');
+      expect((await dev.request('GET', location)).headers.get('range')).toBe('0-0');
+      await rm(file);
+      expect((await dev.request('PATCH', location, { body: 'fits' })).status).toBe(202);
+      expect((await dev.request('PUT', `${location}?digest=${digestOf('fits')}`)).status).toBe(201);
+    },
+  );
 
   it('refuses an announced length that is no number before anything else', async () => {
     const answer = await rawExchange(
