@@ -5,12 +5,15 @@ import {
   type AdvisoryUploads,
   type ArtifactScanner,
   IMPORT_JOB,
+  type ScanSummary,
 } from '@sluice/scanning';
 
 export interface ScannerJobsDependencies {
   readonly scanner: ArtifactScanner;
   readonly rematcher: AdvisoryRematcher;
   readonly uploads: AdvisoryUploads;
+  /** Told of every finished scan, e.g. for the log. */
+  readonly onScanned?: (digest: string, summary: ScanSummary) => void;
 }
 
 /** Handlers of the scanner's jobs, by kind. */
@@ -18,11 +21,13 @@ export function scannerJobs({
   scanner,
   rematcher,
   uploads,
+  onScanned = () => undefined,
 }: ScannerJobsDependencies): Record<string, JobHandler> {
   return {
     'scan.artifact': async (payload, context) => {
       const { digest, manifestId, repositoryId } = texts(payload, ['digest', 'manifestId', 'repositoryId']);
-      await scanner.scan({ digest, manifestId, repositoryId }, context);
+      const summary = await scanner.scan({ digest, manifestId, repositoryId }, context);
+      if (summary !== null) onScanned(digest, summary);
     },
     'advisories.rematch': async (_payload, context) => {
       await rematcher.rematch(context);

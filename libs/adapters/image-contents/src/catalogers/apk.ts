@@ -1,9 +1,19 @@
 import { APK_DATABASES, type CatalogedPackage } from '@sluice/domain/sbom';
-import { type Catalog, cleanText, DATABASE_MAX_BYTES, type FileCataloger } from './cataloger.ts';
+import {
+  type Catalog,
+  cleanText,
+  DATABASE_MAX_BYTES,
+  DATABASE_MAX_PACKAGES,
+  type FileCataloger,
+  TOO_MANY_PACKAGES,
+} from './cataloger.ts';
+import { linesOf } from './lines.ts';
+
+/** P name, V version, A architecture, o origin (the source package), L licence. */
+const FIELDS = 'PVAoL';
 
 /**
- * The database of apk: stanzas of `<letter>:<value>` lines (apk-tools, "Installed database"). P name, V version,
- * A architecture, o origin (the source package), L licence, F directory and R file.
+ * The database of apk: stanzas of `<letter>:<value>` lines (apk-tools, "Installed database").
  */
 export const APK_CATALOGER: FileCataloger = {
   format: 'apk',
@@ -19,6 +29,7 @@ export function catalogApk(content: Buffer): Catalog {
     const entry = packageOf(fields);
     if (entry === null) broken += 1;
     else packages.push(entry);
+    if (packages.length === DATABASE_MAX_PACKAGES) return { packages, problem: TOO_MANY_PACKAGES };
   }
   if (broken > 0) return { packages, problem: `${broken} entries of the package database cannot be read` };
   const isEmpty = packages.length === 0 && content.length > 0;
@@ -42,13 +53,13 @@ function packageOf(fields: ReadonlyMap<string, string>): CatalogedPackage | null
 
 function* stanzas(content: Buffer): Generator<ReadonlyMap<string, string>> {
   let fields = new Map<string, string>();
-  for (const line of content.toString('utf8').split('\n')) {
+  for (const line of linesOf(content)) {
     if (line === '') {
       if (fields.size > 0) yield fields;
       fields = new Map();
     } else if (line[1] === ':') {
       const key = line.slice(0, 1);
-      if (!fields.has(key)) fields.set(key, line.slice(2));
+      if (FIELDS.includes(key) && !fields.has(key)) fields.set(key, line.slice(2));
     } else {
       // A line of another form makes the stanza unreadable: the fields after it may belong to anything.
       fields.delete('P');
@@ -62,7 +73,7 @@ function* stanzas(content: Buffer): Generator<ReadonlyMap<string, string>> {
 export function* apkOwnedFiles(content: Buffer): Generator<{ path: string; owner: string }> {
   let owner = '';
   let directory = '';
-  for (const line of content.toString('utf8').split('\n')) {
+  for (const line of linesOf(content)) {
     const value = line.slice(2);
     if (line.startsWith('P:')) [owner, directory] = [value, ''];
     else if (line.startsWith('F:')) directory = value;

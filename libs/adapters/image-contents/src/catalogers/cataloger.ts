@@ -19,7 +19,10 @@ export interface FileCataloger {
 }
 
 const MIB = 2 ** 20;
-export const DATABASE_MAX_BYTES = 128 * MIB;
+/** The largest known have a tenth of it. */
+export const DATABASE_MAX_BYTES = 64 * MIB;
+export const DATABASE_MAX_PACKAGES = 100_000;
+export const TOO_MANY_PACKAGES = `the package database names more than ${DATABASE_MAX_PACKAGES} packages; the rest was left out`;
 export const MANIFEST_MAX_BYTES = 4 * MIB;
 
 /** Text of an image for people and for the database: no NUL, no lone surrogates, no control characters. */

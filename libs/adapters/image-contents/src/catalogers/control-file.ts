@@ -1,33 +1,36 @@
+import { linesOf } from './lines.ts';
+
 /** Fields of one stanza by lower-case name. Only first lines are kept: no field that we read has more. */
 export type Paragraph = ReadonlyMap<string, string>;
 
 /**
- * Splits a file of stanzas (deb822(5)): `Name: value` lines, continuation lines that begin with white space, stanzas
- * apart by blank lines. `strayLines` counts what is neither.
+ * The stanzas of a file (deb822(5)) one after the other: `Name: value` lines, continuation lines that begin with
+ * white space, stanzas apart by blank lines.
+ *
+ * @param isWanted which fields are kept, by lower-case name
+ * @param onStray called for each line that is nothing of this
  */
-export function parseControlFile(content: Buffer): { paragraphs: Paragraph[]; strayLines: number } {
-  const paragraphs: Map<string, string>[] = [];
+export function* paragraphsOf(
+  content: Buffer,
+  isWanted: (field: string) => boolean,
+  onStray: () => void,
+): Generator<Paragraph, void, undefined> {
   let current: Map<string, string> | null = null;
-  let strayLines = 0;
-  for (const line of content.toString('utf8').split('\n')) {
+  for (const line of linesOf(content)) {
     if (line.trim() === '') {
+      if (current !== null) yield current;
       current = null;
       continue;
     }
-    if (line.startsWith(' ') || line.startsWith('\t')) {
-      if (current === null) strayLines += 1;
-      continue;
+    const isContinuation = line.startsWith(' ') || line.startsWith('\t');
+    const colon = isContinuation ? -1 : line.indexOf(':');
+    const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
+    if (isContinuation ? current === null : colon <= 0 || /\s/.test(name)) {
+      onStray();
+    } else if (!isContinuation) {
+      current ??= new Map();
+      if (isWanted(name)) current.set(name, line.slice(colon + 1).trim());
     }
-    const colon = line.indexOf(':');
-    if (colon <= 0 || /\s/.test(line.slice(0, colon))) {
-      strayLines += 1;
-      continue;
-    }
-    if (current === null) {
-      current = new Map();
-      paragraphs.push(current);
-    }
-    current.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
   }
-  return { paragraphs, strayLines };
+  if (current !== null) yield current;
 }

@@ -1,6 +1,13 @@
 import { type CatalogedPackage, DPKG_STATUS, DPKG_STATUS_DIRECTORY } from '@sluice/domain/sbom';
-import { type Catalog, cleanText, DATABASE_MAX_BYTES, type FileCataloger } from './cataloger.ts';
-import { type Paragraph, parseControlFile } from './control-file.ts';
+import {
+  type Catalog,
+  cleanText,
+  DATABASE_MAX_BYTES,
+  DATABASE_MAX_PACKAGES,
+  type FileCataloger,
+  TOO_MANY_PACKAGES,
+} from './cataloger.ts';
+import { type Paragraph, paragraphsOf } from './control-file.ts';
 
 /**
  * `var/lib/dpkg/status`, and the single stanzas below `status.d` of images without a package manager.
@@ -14,30 +21,43 @@ export const DPKG_CATALOGER: FileCataloger = {
   catalog: (content) => catalogDpkg(content),
 };
 
+const FIELDS = new Set(['package', 'status', 'version', 'architecture', 'source', 'maintainer']);
+
 /** States in which the package's files are not in the image. */
 const ABSENT_STATES = new Set(['not-installed', 'config-files']);
 
 export function catalogDpkg(content: Buffer): Catalog {
-  const { paragraphs, strayLines } = parseControlFile(content);
   const packages: CatalogedPackage[] = [];
-  let broken = strayLines;
-  for (const paragraph of paragraphs) {
-    if (!isInstalled(paragraph)) continue;
-    const entry = packageOf(paragraph);
+  let broken = 0;
+  const stanzas = paragraphsOf(
+    content,
+    (field) => FIELDS.has(field),
+    () => {
+      broken += 1;
+    },
+  );
+  for (const stanza of stanzas) {
+    if (!isInstalled(stanza)) continue;
+    const entry = packageOf(stanza);
     if (entry === null) broken += 1;
     else packages.push(entry);
+    if (packages.length === DATABASE_MAX_PACKAGES) return { packages, problem: TOO_MANY_PACKAGES };
   }
   return { packages, problem: problemOf(broken, packages.length, content.length) };
 }
 
 /** Names of packages that the vendor of the distribution maintains; others bring files that nobody else patches. */
 export function vendorPackages(content: Buffer): Set<string> {
-  const { paragraphs } = parseControlFile(content);
-  return new Set(
-    paragraphs
-      .filter((paragraph) => isVendor(paragraph.get('maintainer') ?? ''))
-      .map((paragraph) => paragraph.get('package') ?? ''),
-  );
+  const names = new Set<string>();
+  for (const stanza of paragraphsOf(
+    content,
+    (field) => FIELDS.has(field),
+    () => {},
+  )) {
+    if (isVendor(stanza.get('maintainer') ?? '')) names.add(stanza.get('package') ?? '');
+    if (names.size === DATABASE_MAX_PACKAGES) break;
+  }
+  return names;
 }
 
 /** Packages of the distribution carry an address of it; a third party's package carries its own. */

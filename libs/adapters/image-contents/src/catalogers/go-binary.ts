@@ -12,18 +12,21 @@ export type ExecutableCatalog =
   | { readonly kind: 'missing'; readonly ranges: readonly ByteRange[] }
   | { readonly kind: 'other' };
 
+const UNREADABLE = 'the build information of the Go binary cannot be read';
+
 /** Reads what the linker left in an executable. Total: a malformed one is `other` or a problem. */
 export function catalogExecutable(captured: CapturedElf): ExecutableCatalog {
   try {
     const info = readGoBuildInfo(captured.file, captured.goMarks);
     if (info !== null) return { kind: 'go', packages: packagesOf(info), problem: problemOf(info) };
+    if (captured.isCrowded) return { kind: 'go', packages: [], problem: UNREADABLE };
     if (hasRustDependencies(captured))
       return { kind: 'unread', format: 'Rust dependency list (cargo-auditable)' };
   } catch (error) {
     if (error instanceof MissingBytes) return { kind: 'missing', ranges: error.ranges };
     if (!(error instanceof RangeError)) throw error;
     if (captured.goMarks.length > 0) {
-      return { kind: 'go', packages: [], problem: 'the build information of the Go binary cannot be read' };
+      return { kind: 'go', packages: [], problem: UNREADABLE };
     }
   }
   return captured.isPacked ? { kind: 'unread', format: 'packed executable (UPX)' } : { kind: 'other' };

@@ -19,6 +19,8 @@ export interface CapturedElf {
   readonly goMarks: readonly number[];
   readonly rustMarks: readonly number[];
   readonly isPacked: boolean;
+  /** There are more marks of Go than were kept, so that the one that counts may be missing. */
+  readonly isCrowded: boolean;
 }
 
 /**
@@ -36,6 +38,7 @@ export class ElfCapture implements ContentSink {
   #head = Buffer.alloc(0);
   #isElf: boolean | null = null;
   #isSectionTableWanted = false;
+  #isCrowded = false;
 
   /** @param wanted ranges to keep besides, which an earlier pass missed */
   constructor(sizeBytes: number, wanted: readonly ByteRange[], done: (captured: CapturedElf) => void) {
@@ -70,6 +73,7 @@ export class ElfCapture implements ContentSink {
       file,
       goMarks: this.#goMarks,
       rustMarks: this.#rustMarks,
+      isCrowded: this.#isCrowded,
       isPacked: this.#head.subarray(0, 1024).includes('UPX!'),
     });
   }
@@ -88,19 +92,28 @@ export class ElfCapture implements ContentSink {
     for (const offset of occurrences(seam, GO_MAGIC, start)) this.#takeGoMark(offset, seam, start);
     for (const offset of occurrences(chunk, GO_MAGIC, this.#position))
       this.#takeGoMark(offset, chunk, this.#position);
-    for (const offset of occurrences(seam, RUST_MARK, start)) this.#rustMarks.push(offset);
-    for (const offset of occurrences(chunk, RUST_MARK, this.#position)) this.#rustMarks.push(offset);
+    for (const offset of occurrences(seam, RUST_MARK, start)) this.#takeRustMark(offset);
+    for (const offset of occurrences(chunk, RUST_MARK, this.#position)) this.#takeRustMark(offset);
     this.#tail = Buffer.from(lastBytes(Buffer.concat([this.#tail, lastBytes(chunk)])));
   }
 
   #takeGoMark(offset: number, data: Buffer, start: number): void {
-    if (!isGoMagicOffset(offset) || this.#goMarks.length >= MAX_MARKS || this.#goMarks.includes(offset))
+    if (!isGoMagicOffset(offset) || this.#goMarks.includes(offset)) return;
+    if (this.#goMarks.length >= MAX_MARKS) {
+      this.#isCrowded = true;
       return;
+    }
     this.#goMarks.push(offset);
     const piece = this.#want({ start: offset, end: Math.min(this.#sizeBytes, offset + WINDOW_BYTES) });
     // The part of the mark in the chunk before is gone otherwise.
     if (offset < this.#position)
       piece.chunks.push(Buffer.from(data.subarray(offset - start, this.#position - start)));
+  }
+
+  /** The last ones are kept, because section names stand at the end of a file. */
+  #takeRustMark(offset: number): void {
+    this.#rustMarks.push(offset);
+    if (this.#rustMarks.length > MAX_MARKS) this.#rustMarks.shift();
   }
 
   #want(range: ByteRange): Piece {

@@ -188,6 +188,16 @@ describe('any executable', () => {
     );
   });
 
+  it('one that is full of marks may hide the one that counts, which is a problem', () => {
+    const crowded = Buffer.concat([
+      fixture('rust-no-deps.elf').subarray(0, 64),
+      ...Array.from({ length: 40 }, () => Buffer.from('\xff Go buildinf:\0\0', 'latin1')),
+    ]);
+    crowded.fill(0, 40, 48);
+    crowded.fill(0, 58, 64);
+    expect(catalog(crowded)).toMatchObject({ kind: 'go', problem: expect.stringMatching(/cannot be read/) });
+  });
+
   it('a packed one is named', () => {
     const packed = Buffer.from(fixture('rust-no-deps.elf'));
     const elf = Buffer.concat([packed.subarray(0, 64), Buffer.from('UPX!'), Buffer.alloc(100)]);

@@ -249,6 +249,37 @@ describe('what a layer says', () => {
     expect(packagesOf(entries)).toHaveLength(3);
   });
 
+  it('a record that would take too much memory is cut off and partial', async () => {
+    const links = Array.from({ length: 50 }, (_, index) => symlink(`l${index}`, 'target'));
+    const record = await recordOf(links, { maxRecordBytes: 5000 });
+    expect(record).toMatchObject({
+      state: 'partial',
+      reasons: [expect.stringMatching(/more than 5000 bytes/)],
+    });
+    expect(record.links.length).toBeLessThan(30);
+  });
+
+  it('paths of absurd depth are left out and named', async () => {
+    const deep = `${'a/'.repeat(300)}node_modules/x/package.json`;
+    const record = await recordOf([gnuLong('L', deep), file('x', packageJson('x'))]);
+    expect(record).toMatchObject({
+      state: 'partial',
+      files: [],
+      reasons: [expect.stringMatching(/255 directories/)],
+    });
+  });
+
+  it('an archive that replaces its own directories without end is read all the same', async () => {
+    const entries = Array.from({ length: 1500 }, () => [
+      file('node_modules/a/package.json', packageJson('a')),
+      file('node_modules', ''),
+    ]).flat();
+    expect(await recordOf(entries)).toMatchObject({
+      state: 'partial',
+      reasons: [expect.stringMatching(/too often/)],
+    });
+  });
+
   it('an archive that breaks off keeps its DiffID and what came before, and is corrupt', async () => {
     const whole = buildTar([
       file('node_modules/a/package.json', packageJson('a')),

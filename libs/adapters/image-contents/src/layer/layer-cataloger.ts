@@ -38,6 +38,11 @@ const WHITEOUT_META = '.wh..wh.';
 const SMALLEST_ELF = 52;
 const MAX_REASONS = 50;
 const MAX_LIST_BYTES = 32 * 2 ** 20;
+const CACHED_PARENTS = 10_000;
+/** Looking for what was in a replaced directory takes a walk over all files; no honest archive does it often. */
+const MAX_REPLACED_DIRECTORIES = 1000;
+/** What an entry of a map takes beside its texts, roughly. */
+const ENTRY_BYTES = 200;
 
 /** What a cataloged layer holds; the reader adds digests and the state. */
 export interface LayerCatalog {
@@ -85,6 +90,8 @@ export class LayerCataloger implements TarHandler {
   #isFirstPass = true;
   #entries = 0;
   #packages = 0;
+  #recordBytes = 0;
+  #replacedDirectories = 0;
 
   constructor(limits: LayerLimits) {
     this.#limits = limits;
@@ -102,6 +109,10 @@ export class LayerCataloger implements TarHandler {
     if (escapes) this.note(`the entry "${entry.name.slice(0, 100)}" leads out of the image`);
     if (written === '' || this.#takeWhiteout(written)) return null;
     const path = this.#landing(written);
+    if (depthOf(path) > this.#limits.maxPathDepth) {
+      this.note(`paths of more than ${this.#limits.maxPathDepth} directories are not read`);
+      return null;
+    }
     this.#forget(path, entry.type);
     if (entry.type === 'directory') {
       this.#directories.add(path);
@@ -111,7 +122,7 @@ export class LayerCataloger implements TarHandler {
     this.#entries += 1;
     switch (entry.type) {
       case 'symlink':
-        this.#links.set(path, entry.linkName);
+        if (this.#spend(path.length + entry.linkName.length)) this.#links.set(path, entry.linkName);
         this.#resolvedParents.clear();
         return null;
       case 'hardlink':
@@ -157,6 +168,7 @@ export class LayerCataloger implements TarHandler {
     const base = baseOf(path);
     if (!base.startsWith(WHITEOUT)) return false;
     const directory = parentOf(path);
+    if (!this.#spend(path.length)) return true;
     if (base === OPAQUE) this.#opaque.add(directory);
     else if (!base.startsWith(WHITEOUT_META) && base !== WHITEOUT) {
       const name = base.slice(WHITEOUT.length);
@@ -172,6 +184,7 @@ export class LayerCataloger implements TarHandler {
     let resolved = this.#resolvedParents.get(parent);
     if (resolved === undefined) {
       resolved = resolvePath(parent, this.#links) ?? parent;
+      if (this.#resolvedParents.size >= CACHED_PARENTS) this.#resolvedParents.clear();
       this.#resolvedParents.set(parent, resolved);
     }
     return resolved === '' ? baseOf(path) : `${resolved}/${baseOf(path)}`;
@@ -183,8 +196,23 @@ export class LayerCataloger implements TarHandler {
     if (this.#links.delete(path)) this.#resolvedParents.clear();
     this.#aliases.delete(path);
     this.#ranges.delete(path);
-    if (type === 'directory' || !this.#parents.has(path)) return;
+    if (type === 'directory' || !this.#parents.delete(path)) return;
+    this.#replacedDirectories += 1;
+    if (this.#replacedDirectories > MAX_REPLACED_DIRECTORIES) {
+      this.note('the archive replaces its own directories too often; what was in them is still counted');
+      return;
+    }
     for (const known of this.#files.keys()) if (known.startsWith(`${path}/`)) this.#files.delete(known);
+  }
+
+  /** False when the record has no room for that many characters more; the layer is partial then. */
+  #spend(characters: number): boolean {
+    this.#recordBytes += characters + ENTRY_BYTES;
+    if (this.#recordBytes <= this.#limits.maxRecordBytes) return true;
+    this.note(
+      `what the layer says takes more than ${this.#limits.maxRecordBytes} bytes; the rest was left out`,
+    );
+    return false;
   }
 
   #takeHardLink(path: string, linkName: string): void {
@@ -196,6 +224,7 @@ export class LayerCataloger implements TarHandler {
   }
 
   #addAlias(target: string, alias: Alias): void {
+    if (!this.#spend(target.length + alias.path.length)) return;
     const aliases = this.#aliases.get(target);
     if (aliases === undefined) this.#aliases.set(target, [alias]);
     else aliases.push(alias);
@@ -317,6 +346,7 @@ export class LayerCataloger implements TarHandler {
         return;
       }
     }
+    if (!this.#spend(charactersOf(file))) return;
     this.#files.set(file.path, file);
     for (const ancestor of ancestorsOf(file.path)) this.#parents.add(ancestor);
   }
@@ -331,6 +361,23 @@ export class LayerCataloger implements TarHandler {
     ];
     return [...first, ...rest.slice(0, this.#limits.maxLinks)];
   }
+}
+
+function depthOf(path: string): number {
+  let depth = 0;
+  for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) depth += 1;
+  return depth;
+}
+
+function charactersOf(file: LayerFile): number {
+  // Each ancestor of the path is an entry of its own.
+  const own = file.path.length + depthOf(file.path) * ENTRY_BYTES;
+  if (file.kind !== 'packages') return own;
+  return file.packages.reduce(
+    (sum, { name, version, license, source }) =>
+      sum + name.length + version.length + (license?.length ?? 0) + (source?.name.length ?? 0) + ENTRY_BYTES,
+    own,
+  );
 }
 
 /** Whether a file of that path is read for its name alone. */

@@ -1,6 +1,7 @@
 import { APK_DATABASES, baseOf, DPKG_STATUS_DIRECTORY, normalizePath } from '@sluice/domain/sbom';
 import { apkOwnedFiles } from '../catalogers/apk.ts';
 import { vendorPackages } from '../catalogers/dpkg.ts';
+import { linesOf } from '../catalogers/lines.ts';
 
 const DPKG_LIST = /^var\/lib\/dpkg\/info\/[^/]+\.list$/;
 /** With a merged /usr the archive has `usr/lib/x` where the package's list says `/lib/x`. */
@@ -55,7 +56,7 @@ export class Owners {
         const owner = baseOf(list.path).replace(/(?::[^:]*)?\.(?:list|md5sums)$/, '');
         if (!this.#vendorPackages.has(owner)) continue;
         const isSums = list.path.endsWith('.md5sums');
-        for (const line of list.content.toString('utf8').split('\n')) {
+        for (const line of linesOf(list.content)) {
           yield { path: normalizePath(isSums ? line.replace(/^\S+\s+/, '') : line).path, owner };
         }
       } else {
