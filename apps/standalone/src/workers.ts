@@ -48,7 +48,7 @@ export class Workers {
       {
         ...verdictJobs(features.verdicts),
         ...signerJobs({ verifier: features.verifier }),
-        ...scanningJobs(config, features, checkpoint),
+        ...scanningJobs(config, features, logger, checkpoint),
       },
       logger,
       metrics,
@@ -86,12 +86,18 @@ export class Workers {
 function scanningJobs(
   config: StandaloneConfig,
   features: Features,
+  logger: Logger,
   checkpoint: Checkpoint,
 ): Readonly<Record<string, JobHandler>> {
   const { [SCAN_JOB]: scan, ...others } = scannerJobs({
     scanner: features.scanner,
     rematcher: features.rematcher,
     uploads: features.advisoryUploads,
+    onScanned: (digest, { read, known }) =>
+      logger.info(
+        { event: 'scan.finished', digest, layersRead: read.length, layersKnown: known.length },
+        'Scanned an image',
+      ),
   });
   if (config.scannerConcurrency === 0 || scan === undefined) return others;
   return {

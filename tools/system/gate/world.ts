@@ -172,9 +172,12 @@ export class World {
       '{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json"}',
     );
     await this.runCosign(['login', this.platform.host, '-u', 'admin', '-p', ADMIN_PASSWORD]);
+    const statement = ['--key', `${key}.key`, '--predicate', 'predicate.json', '--type', 'custom'];
+    const offline = ['--signing-config', 'signing-config.json', '--allow-http-registry'];
     await this.runCosign([
-      ...['attest', '--key', `${key}.key`, '--predicate', 'predicate.json', '--type', 'custom'],
-      ...['--signing-config', 'signing-config.json', '--allow-http-registry', '--allow-insecure-registry'],
+      'attest',
+      ...statement,
+      ...offline,
       `${this.platform.host}/${repository}@${digest}`,
     ]);
   }
