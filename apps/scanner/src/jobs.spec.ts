@@ -15,6 +15,8 @@ const CONTEXT: JobContext = {
   progress: () => {},
 };
 
+const SUMMARY = { read: ['a', 'b'], known: ['c'] };
+
 /** Handlers over collaborators that note what they are asked; `fails` is what an import throws. */
 function handlers(fails?: Error): {
   calls: unknown[];
@@ -23,12 +25,14 @@ function handlers(fails?: Error): {
   const calls: unknown[] = [];
   const note = (name: string) => (request: unknown) => {
     calls.push([name, request]);
-    return name === 'import' && fails !== undefined ? Promise.reject(fails) : Promise.resolve(null);
+    if (name === 'import' && fails !== undefined) return Promise.reject(fails);
+    return Promise.resolve(name === 'scan' ? SUMMARY : null);
   };
   const jobs = scannerJobs({
     scanner: { scan: note('scan') } as unknown as ArtifactScanner,
     rematcher: { rematch: () => note('rematch')(null) } as unknown as AdvisoryRematcher,
     uploads: { run: note('import'), discard: note('discard') } as unknown as AdvisoryUploads,
+    onScanned: (digest, summary) => calls.push(['scanned', digest, summary]),
   });
   return { calls, run: async (kind, payload) => jobs[kind]?.(payload, CONTEXT) };
 }
@@ -44,6 +48,7 @@ describe("the scanner's jobs", () => {
     await run('advisories.import', file);
     expect(calls).toEqual([
       ['scan', scan],
+      ['scanned', scan.digest, SUMMARY],
       ['rematch', null],
       ['import', file],
     ]);
