@@ -170,6 +170,31 @@ describe('who may use the data plane', () => {
     expect((await again.request('GET', MANIFEST)).status, 'disabled, whatever the epoch').toBe(401);
   });
 
+  it('the limits of a secret hold for the tokens that it gets: pending manifests and the catalog', async () => {
+    const id = await registry.createUser('limited', { 'team/app': 'developer' });
+    const pending = await dev.pushImage('team/app/held', 'v1');
+    const path = `/v2/team/app/held/manifests/${pending.digest}`;
+    const catalogOf = async (client: TestClient) =>
+      JSON.parse((await client.request('GET', '/v2/_catalog')).body.toString()) as { repositories: string[] };
+    for (const [scopes, status, names] of [
+      [['repository:team/app/held:pull'], 429, ['team/app/held']],
+      [['repository:team/app/held:pull', 'repository:team/app/web:pull,push'], 429, null],
+      [['repository:team/app/held:pull,push'], 200, ['team/app/held']],
+      [['repository:team/app/*:*'], 200, null],
+      [['repository:other/*:*'], 401, []],
+    ] as const) {
+      const secret = await registry.createToken(id, scopes);
+      const holder = new TestClient(registry, null, basic('limited', secret));
+      const token = await holder.withToken('repository:team/app/held:pull');
+      expect([scopes, (await token.request('GET', path)).status]).toEqual([scopes, status]);
+      expect((await holder.request('GET', path)).status).toBe(status === 401 ? 404 : status);
+      for (const client of [holder, token, await holder.withToken('registry:catalog:*')]) {
+        const { repositories } = await catalogOf(client);
+        expect(repositories).toEqual(names ?? expect.arrayContaining(['team/app/held', 'team/app/web']));
+      }
+    }
+  });
+
   it('an upload belongs to whoever may push to its repository', async () => {
     const location = await dev.begin('team/app/web');
     for (const [client, status] of [

@@ -80,13 +80,16 @@ export async function rightsOn(
   return (await access.repositoryRights(caller, repository, ALL_ACTIONS)).actions;
 }
 
-/** What the principal may do, whatever its token was asked for. A caller without a token has said all it may do. */
+/**
+ * What the principal may do with the credential behind its token, whatever the token was asked for. A caller without
+ * a token has said all it may do.
+ */
 async function principalMayPush(
   { access }: DataPlaneDependencies,
   caller: Caller,
   repository: RepositoryName,
 ): Promise<boolean> {
   if (caller.access === null) return false;
-  const whole = { ...caller, access: null, scopes: null };
+  const whole = { ...caller, access: null, scopes: caller.secretScopes ?? null };
   return (await access.repositoryRights(whole, repository, ['push'])).actions.includes('push');
 }

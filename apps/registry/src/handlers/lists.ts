@@ -1,5 +1,5 @@
 import type { CatalogReader } from '@sluice/database';
-import type { Caller } from '@sluice/domain/access';
+import { type Caller, scopesCover } from '@sluice/domain/access';
 import { type Digest, isDigest, OCI_IMAGE_INDEX, OciError, parseDigest } from '@sluice/domain/oci';
 import type { Exchange } from '../exchange.ts';
 import type { PathOf } from '../routes.ts';
@@ -69,7 +69,9 @@ export async function listRepositories(exchange: Exchange): Promise<void> {
   const page = found.slice(0, limit);
   if (found.length > limit && limit > 0)
     linkNext(exchange, { n: String(limit), last: page.at(-1)?.name ?? '' });
-  const repositories = page.filter(({ artifacts }) => artifacts > 0).map(({ name }) => name);
+  const repositories = page
+    .filter(({ name, artifacts }) => artifacts > 0 && mayList(exchange.caller, name))
+    .map(({ name }) => name);
   sendJson(exchange, 'application/json', { repositories });
 }
 
@@ -81,6 +83,12 @@ function readerOf({ principal, grants }: Caller): CatalogReader {
     internal: principal.kind === 'user' || principal.kind === 'robot',
     nodeIds: (grants ?? []).map(({ nodeId }) => nodeId),
   };
+}
+
+/** A token for the catalog names no repository, so what counts is the secret that it was issued for. */
+function mayList({ access, scopes, secretScopes }: Caller, repository: string): boolean {
+  const limits = (access === null ? scopes : secretScopes) ?? null;
+  return limits === null || scopesCover(limits, 'repository.read', { path: repository, repository });
 }
 
 /** @throws OciError PAGINATION_NUMBER_INVALID */

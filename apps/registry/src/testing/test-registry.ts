@@ -24,7 +24,7 @@ import { BlobService, ManifestService, PullGate, StatementCheck, UploadService }
 import { parseNodePath, type Role, type Visibility } from '@sluice/domain/access';
 import type { VerdictState } from '@sluice/domain/policy';
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
-import { createIdentity, type Identity, KeyFile, Passwords } from '@sluice/identity';
+import { createIdentity, type Identity, KeyFile, Passwords, SecretHasher } from '@sluice/identity';
 import { fastify } from 'fastify';
 import { answerFrameworkError, registerDataPlane } from '../data-plane.ts';
 import type { BodyPace } from '../http/request-body.ts';
@@ -164,6 +164,16 @@ export class TestRegistry {
       );
     }
     return principal.id;
+  }
+
+  /** A personal access token with these scopes. */
+  async createToken(principalId: string, scopes: readonly string[]): Promise<string> {
+    const { token, hash } = new SecretHasher().generate('pat');
+    await new PostgresSecretStore(this.database.source).create(
+      { principalId, kind: 'pat', name: 'test', hash, scopes: [...scopes], expiresAt: null },
+      50,
+    );
+    return token;
   }
 
   /** Stores a verdict as the gate does. */

@@ -55,11 +55,11 @@ const VISIBLE_ACTIONS: ReadonlySet<Action> = new Set<NodeAction>([
 ]);
 
 export function isAction(text: string): text is Action {
-  return text in NODE_ACTIONS || (ADMIN_ACTIONS as readonly string[]).includes(text);
+  return Object.hasOwn(NODE_ACTIONS, text) || (ADMIN_ACTIONS as readonly string[]).includes(text);
 }
 
 export function isAdminAction(action: Action): action is AdminAction {
-  return !(action in NODE_ACTIONS);
+  return !Object.hasOwn(NODE_ACTIONS, action);
 }
 
 /** True for actions that show what the API knows and change nothing. Pulling content is not one of them. */

@@ -57,6 +57,8 @@ export interface Caller {
   readonly tokenId: string | null;
   /** What the secret is limited to; absent or null when it carries all rights of the principal. */
   readonly scopes?: readonly AccessScope[] | null;
+  /** Of a Bearer token: what the secret that it was issued for is limited to; absent or null when that has no limits. */
+  readonly secretScopes?: readonly AccessScope[] | null;
   /** Rights that come with the credential (a CI job's bindings) and not from the stored grants; absent or null otherwise. */
   readonly grants?: readonly Grant[] | null;
   /** When the credential or its principal ends; absent or null when neither does. */

@@ -5,7 +5,7 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
-import type { Caller } from '@sluice/domain/access';
+import { type Caller, formatAccessScope, parseAccessScope } from '@sluice/domain/access';
 import fc from 'fast-check';
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
@@ -80,6 +80,20 @@ describe('a registry token', () => {
       scopes: [{ kind: 'repository', pattern: 'team/app', actions: ['pull', 'push'] }],
       limits: [],
     });
+  });
+
+  it('keeps what the secret behind it is limited to; of too many scopes those that concern its repositories', async () => {
+    const { tokens } = setUp();
+    const of = async (texts: readonly string[]) => {
+      const { token } = await tokens.issue({ ...user, scopes: texts.map(parseAccessScope) }, access, null);
+      expect(token.length).toBeLessThan(12_288);
+      return (await tokens.verify(token)).secretScopes?.map(formatAccessScope);
+    };
+    expect(await of(['*'])).toBeUndefined();
+    expect(await of([])).toEqual([]);
+    expect(await of(['api:read', 'repository:other/*:pull'])).toEqual(['api:read', 'repository:other/*:pull']);
+    const many = Array.from({ length: 49 }, (_, index) => `repository:x${index}/${'y'.repeat(240)}:pull`);
+    expect(await of([...many, 'repository:team/*:push'])).toEqual(['repository:team/*:push']);
   });
 
   it('keeps the provenance and the bindings of a CI job, and why it has less', async () => {

@@ -4,12 +4,15 @@ import {
   AccessError,
   type AccessScope,
   type Caller,
+  formatAccessScope,
   type Grant,
   isRole,
+  parseAccessScope,
   type Principal,
   type Provenance,
   type RepositoryAccess,
   type RepositoryAction,
+  scopesCover,
 } from '@sluice/domain/access';
 import { decodeProtectedHeader, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
@@ -24,6 +27,10 @@ const TOKEN_LENGTH_MAX = 12_288;
 /** Reasons for a refusal are for people: the first few, not too long. */
 const LIMITS_MAX = 4;
 const LIMIT_LENGTH_MAX = 300;
+/** Characters of a secret's scopes that a token carries in any case. */
+const WITHIN_LENGTH_MAX = 2_000;
+/** What a secret's scopes are asked about when a token is used. */
+const CONCERNING = ['repository.push', 'repository.read'] as const;
 const ALGORITHM = 'ES256';
 const ACTIONS: readonly string[] = ['pull', 'push', 'delete'];
 
@@ -78,7 +85,7 @@ export class RegistryTokens {
     const { principal } = caller;
     const token = await new SignJWT({
       access: access.map(({ repository, actions }) => ({ type: 'repository', name: repository, actions })),
-      sluice: principalClaims(caller),
+      sluice: { ...principalClaims(caller), ...secretClaims(caller, access) },
     })
       .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT', kid })
       .setIssuer(this.#settings.issuer)
@@ -152,6 +159,8 @@ interface PrincipalClaims {
   /** `[node id, role, source]` of what a CI job's bindings give. */
   readonly grants?: readonly (readonly [string, string, string])[];
   readonly limits?: readonly string[];
+  /** Scopes of the secret that the token was issued for; absent when it has no limits. */
+  readonly within?: readonly string[];
 }
 
 function principalClaims(caller: Caller): PrincipalClaims {
@@ -169,6 +178,21 @@ function principalClaims(caller: Caller): PrincipalClaims {
   return { ...common, ...limits, provenance: principal.provenance, grants };
 }
 
+/** Many long scopes would outgrow a header: then those that concern the token's own repositories. */
+function secretClaims(
+  { scopes }: Caller,
+  access: readonly RepositoryAccess[],
+): Pick<PrincipalClaims, 'within'> {
+  if (scopes === undefined || scopes === null || scopes.some(({ kind }) => kind === 'all')) return {};
+  const all = scopes.map(formatAccessScope);
+  if (all.join(' ').length <= WITHIN_LENGTH_MAX) return { within: all };
+  const concerns = (scope: AccessScope): boolean =>
+    access.some(({ repository }) =>
+      CONCERNING.some((action) => scopesCover([scope], action, { path: repository, repository })),
+    );
+  return { within: scopes.filter(concerns).map(formatAccessScope) };
+}
+
 /** The signature says that we wrote the claims, so only their presence is checked, not their sense. */
 function toCaller(payload: Record<string, unknown>): Caller {
   const access = toAccess(payload['access']);
@@ -183,7 +207,13 @@ function toCaller(payload: Record<string, unknown>): Caller {
     pattern: repository,
     actions,
   }));
-  const common = { access, tokenId, scopes, limits: claims.limits ?? [] };
+  const common = {
+    access,
+    tokenId,
+    scopes,
+    limits: claims.limits ?? [],
+    ...(claims.within === undefined ? {} : { secretScopes: claims.within.map(parseAccessScope) }),
+  };
   const { kind, id, epoch } = claims;
   if (kind === 'anonymous') return { ...common, principal: { kind } };
   if (typeof id !== 'string' || typeof epoch !== 'number') {
