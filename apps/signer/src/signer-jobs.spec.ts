@@ -9,6 +9,10 @@ const SUBJECT = {
   digest: `sha256:${'a'.repeat(64)}`,
 };
 
+function contextOf(attempt: number): JobContext {
+  return { signal: new AbortController().signal, jobId: 'job', attempt, progress: () => {} };
+}
+
 function run(
   payload: unknown,
   attempt: number,
@@ -19,13 +23,9 @@ function run(
     calls.push(subject);
     return Promise.resolve({ checked: 1, verified: 0, missing });
   };
-  const handler = signerJobs({ verifier: { verifySubject } })['signature.verify'];
-  const context: JobContext = {
-    signal: new AbortController().signal,
-    jobId: 'job',
-    attempt,
-    progress: () => {},
-  };
+  const sweep = { sweep: () => Promise.reject(new Error('not this one')) };
+  const handler = signerJobs({ verifier: { verifySubject }, sweep })['signature.verify'];
+  const context = contextOf(attempt);
   if (handler === undefined) throw new Error('no handler');
   return { done: handler(payload, context), calls };
 }
@@ -50,5 +50,26 @@ describe('signature.verify', () => {
     await expect(run(SUBJECT, 1, 1).done).rejects.toThrow(/not in the repository yet/);
     await expect(run(SUBJECT, 2, 1).done).rejects.toThrow();
     await expect(run(SUBJECT, 3, 1).done).resolves.toBeUndefined();
+  });
+});
+
+describe('signature.sweep', () => {
+  const swept: string[] = [];
+  const handler = signerJobs({
+    verifier: { verifySubject: () => Promise.reject(new Error('not this one')) },
+    sweep: {
+      sweep: async (nodeId) => {
+        swept.push(nodeId);
+      },
+    },
+  })['signature.sweep'];
+
+  it('sweeps the node of its payload, and ends at once without one', async () => {
+    await handler?.({ nodeId: SUBJECT.repositoryId }, contextOf(1));
+    expect(swept).toEqual([SUBJECT.repositoryId]);
+    for (const payload of [null, {}, { nodeId: 7 }, { nodeId: '1; DROP' }]) {
+      await expect(handler?.(payload, contextOf(1))).rejects.toBeInstanceOf(PermanentJobError);
+    }
+    expect(swept).toHaveLength(1);
   });
 });

@@ -1,9 +1,10 @@
 import { type Digest, isDigest } from '@sluice/domain/oci';
 import { type JobContext, type JobHandler, PermanentJobError } from '@sluice/jobs';
-import type { SignatureVerifier } from '@sluice/signing';
+import { type SignatureSweep, type SignatureVerifier, SWEEP_JOB, VERIFY_JOB } from '@sluice/signing';
 
 export interface SignerDependencies {
   readonly verifier: Pick<SignatureVerifier, 'verifySubject'>;
+  readonly sweep: Pick<SignatureSweep, 'sweep'>;
 }
 
 /**
@@ -13,13 +14,14 @@ export interface SignerDependencies {
 const ATTEMPTS_FOR_MISSING_CONTENT = 3;
 
 /** The jobs that the signer runs, by kind. */
-export function signerJobs({ verifier }: SignerDependencies): Readonly<Record<string, JobHandler>> {
+export function signerJobs({ verifier, sweep }: SignerDependencies): Readonly<Record<string, JobHandler>> {
   return {
-    'signature.verify': async (payload, context) => {
+    [VERIFY_JOB]: async (payload, context) => {
       const { missing } = await verifier.verifySubject(readSubject(payload), context);
       if (missing > 0 && waitsForContent(context))
         throw new Error(`${missing} of the signatures name content that is not in the repository yet`);
     },
+    [SWEEP_JOB]: async (payload, context) => sweep.sweep(readNode(payload), context),
   };
 }
 
@@ -27,11 +29,18 @@ function waitsForContent({ attempt }: JobContext): boolean {
   return attempt < ATTEMPTS_FOR_MISSING_CONTENT;
 }
 
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 function readSubject(payload: unknown): { repositoryId: string; digest: Digest } {
   const { repositoryId, digest } = (payload ?? {}) as { repositoryId?: unknown; digest?: unknown };
-  const isId =
-    typeof repositoryId === 'string' && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(repositoryId);
+  const isId = typeof repositoryId === 'string' && UUID.test(repositoryId);
   if (!isId || typeof digest !== 'string' || !isDigest(digest))
-    throw new PermanentJobError('the payload of signature.verify is not {repositoryId, digest}');
+    throw new PermanentJobError(`the payload of ${VERIFY_JOB} is not {repositoryId, digest}`);
   return { repositoryId, digest };
+}
+
+function readNode(payload: unknown): string {
+  const { nodeId } = (payload ?? {}) as { nodeId?: unknown };
+  if (typeof nodeId === 'string' && UUID.test(nodeId)) return nodeId;
+  throw new PermanentJobError(`the payload of ${SWEEP_JOB} is not {nodeId}`);
 }

@@ -22,7 +22,7 @@ import {
   ImageMatcher,
   Sboms,
 } from '@sluice/scanning';
-import { SignatureVerifier, StoredSignatureContents, TrustedKeys } from '@sluice/signing';
+import { SignatureSweep, SignatureVerifier, StoredSignatureContents, TrustedKeys } from '@sluice/signing';
 import type { StandaloneConfig } from './config.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { Checkpoint } from './fault-points.ts';
@@ -91,6 +91,7 @@ export async function createFeatures(parts: {
     uploadSweep: new UploadSweep(stores.uploadSessions, state.blobs),
     trustedKeys: new TrustedKeys(stores.trustedKeys, stores.audit),
     verifier,
+    signatureSweep: new SignatureSweep(stores.signatures, stores.jobs),
     policies: new Policies(stores.policies, stores.audit),
     verdicts,
     verdictEvents: new VerdictEvents(stores.verdicts),

@@ -2,14 +2,14 @@ import type { OutboxEvent } from '@sluice/database';
 import { subjectsToVerify } from '@sluice/domain/signature';
 import type { VerdictEvents } from '@sluice/gate';
 import type { EventSubscriber, JobRequest } from '@sluice/jobs';
-import type { SignatureVerifier } from '@sluice/signing';
+import { sweepJob, verifyJob } from '@sluice/signing';
 
 /** Kinds of artifact whose packages are inventoried; of an index the children are scanned. */
 const SCANNED_KINDS = ['image'];
 
 /** What follows from an event, one subscriber a feature: features share nothing but these. */
-export function subscribers(verdictEvents: VerdictEvents, verifier: SignatureVerifier): EventSubscriber[] {
-  return [scanJobs, (event) => signatureJobs(event, verifier), (event) => verdictEvents.jobsFor(event)];
+export function subscribers(verdictEvents: VerdictEvents): EventSubscriber[] {
+  return [scanJobs, signatureJobs, (event) => verdictEvents.jobsFor(event)];
 }
 
 function scanJobs(event: OutboxEvent): JobRequest[] {
@@ -28,27 +28,18 @@ function scanJobs(event: OutboxEvent): JobRequest[] {
   }
 }
 
-async function signatureJobs(event: OutboxEvent, verifier: SignatureVerifier): Promise<JobRequest[]> {
+function signatureJobs(event: OutboxEvent): JobRequest[] {
   switch (event.type) {
     case 'artifact.pushed':
     case 'artifact.deleted': {
       const { repositoryId } = event.payload;
-      return subjectsToVerify(event.payload).map((digest) => verifyJob(repositoryId, digest));
+      return subjectsToVerify(event.payload).map((digest) => verifyJob({ repositoryId, digest }));
     }
     case 'signatures.removed':
-      return [verifyJob(event.payload.repositoryId, event.payload.digest)];
-    case 'trust.changed': {
-      const jobs: JobRequest[] = [];
-      for await (const { repositoryId, digest } of verifier.subjectsUnder(event.payload.nodeId)) {
-        jobs.push(verifyJob(repositoryId, digest));
-      }
-      return jobs;
-    }
+      return [verifyJob(event.payload)];
+    case 'trust.changed':
+      return [sweepJob(event.payload.nodeId)];
     default:
       return [];
   }
-}
-
-function verifyJob(repositoryId: string, digest: string): JobRequest {
-  return { kind: 'signature.verify', key: `${repositoryId}/${digest}`, payload: { repositoryId, digest } };
 }

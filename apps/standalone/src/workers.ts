@@ -47,7 +47,7 @@ export class Workers {
     const handlers = observed(
       {
         ...verdictJobs(features.verdicts),
-        ...signerJobs({ verifier: features.verifier }),
+        ...signerJobs({ verifier: features.verifier, sweep: features.signatureSweep }),
         ...scanningJobs(config, features, logger, checkpoint),
       },
       logger,
@@ -60,12 +60,9 @@ export class Workers {
         'signature.verify': 2,
       },
     });
-    const relay = new OutboxRelay(
-      stores.outbox,
-      state.notifications,
-      subscribers(features.verdictEvents, features.verifier),
-      { onError },
-    );
+    const relay = new OutboxRelay(stores.outbox, state.notifications, subscribers(features.verdictEvents), {
+      onError,
+    });
     await relay.start();
     const sweep = (): void => {
       features.uploadSweep.run(new Date(Date.now() - ORPHAN_AGE_MS)).catch(onError);

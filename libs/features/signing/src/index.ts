@@ -1,4 +1,5 @@
 export { SignatureContents, StoredSignatureContents } from './signature-contents.ts';
+export { SignatureSweep, SWEEP_JOB, sweepJob, VERIFY_JOB, verifyJob } from './signature-sweep.ts';
 export {
   SignatureVerifier,
   type VerificationContext,

@@ -5,6 +5,7 @@ import { MemoryBlobStorage } from '@sluice/blob-storage/memory';
 import { type SignedSubject, newId } from '@sluice/database';
 import {
   PostgresEvidenceStore,
+  PostgresJobLedger,
   PostgresNodeStore,
   PostgresSignatureStore,
   PostgresTrustedKeyStore,
@@ -17,6 +18,7 @@ import type { SignatureEvidence } from '@sluice/domain/policy';
 import { formatSignatureTag, parsePublicKey } from '@sluice/domain/signature';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { StoredSignatureContents } from './signature-contents.ts';
+import { SignatureSweep } from './signature-sweep.ts';
 import { SignatureVerifier, type VerificationResult } from './signature-verifier.ts';
 
 const TESTDATA = new URL('../../../domain/src/signature/testdata/', import.meta.url);
@@ -404,14 +406,20 @@ describe('SignatureVerifier', () => {
     expect(await verify()).toMatchObject({ missing: 1 });
   });
 
-  describe('subjectsUnder', () => {
+  describe('a sweep', () => {
+    /** The subjects whose verification is queued afterwards. */
     const collect = async (nodeId: string): Promise<SignedSubject[]> => {
-      const found: SignedSubject[] = [];
-      for await (const one of verifier.subjectsUnder(nodeId)) found.push(one);
-      return found;
+      await sql('TRUNCATE job', []);
+      const sweep = new SignatureSweep(
+        new PostgresSignatureStore(database.source),
+        new PostgresJobLedger(database.source),
+      );
+      await sweep.sweep(nodeId, { signal: new AbortController().signal, progress: () => undefined });
+      const jobs = await sql(`SELECT payload FROM job WHERE kind = 'signature.verify' ORDER BY key`, []);
+      return (jobs as { payload: SignedSubject }[]).map(({ payload }) => payload);
     };
 
-    it('names what has signatures below a node, verified or not, once', async () => {
+    it('queues what has signatures below a node, verified or not, once', async () => {
       await pushLegacy('two-signers', 2);
       await verify();
       expect(await collect(group)).toEqual([{ repositoryId, digest: subject }]);
@@ -419,7 +427,7 @@ describe('SignatureVerifier', () => {
       expect(await collect(randomUUID())).toEqual([]);
     });
 
-    it('names all of many, page by page', async () => {
+    it('queues all of many, page by page', async () => {
       await sql(
         `INSERT INTO evidence (id, repository_id, digest, kind, key, producer, payload)
          SELECT gen_random_uuid(), $1, 'sha256:' || lpad(to_hex(n), 64, '0'), 'signature', k, 'x', '{}'

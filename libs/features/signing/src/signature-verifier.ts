@@ -45,7 +45,6 @@ interface FoundSignature {
 
 const PRODUCER = 'sluice-signer/1';
 const PAGE = 100;
-const SUBJECTS_PAGE = 500;
 
 /** Turns the signatures that lie beside an artifact into evidence. */
 export class SignatureVerifier {
@@ -93,20 +92,6 @@ export class SignatureVerifier {
     const { digest, repositoryId } = subject;
     await this.#evidence.replace({ digest, repositoryId, kind: 'signature' }, PRODUCER, items);
     return { checked: items.length, verified, missing };
-  }
-
-  /** Everything below a node whose signatures must be checked again when its trusted keys change. */
-  async *subjectsUnder(nodeId: string): AsyncGenerator<SignedSubject> {
-    let after: SignedSubject | null = null;
-    for (;;) {
-      const page: SignedSubject[] = await this.#signatures.listSubjects(nodeId, {
-        after,
-        limit: SUBJECTS_PAGE,
-      });
-      yield* page;
-      after = page.at(-1) ?? null;
-      if (page.length < SUBJECTS_PAGE) return;
-    }
   }
 
   async #trustedKeys(repositoryId: string): Promise<TrustedPublicKey[]> {
