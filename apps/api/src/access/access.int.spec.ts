@@ -385,6 +385,13 @@ describe('users, rights and credentials by the API', () => {
       const puller = await limited(['repository:team/app/web:pull']);
       expect(code(await call('GET', '/grants?node=team/app', { as: puller }))).toBe('403 denied');
       expect(code(await call('GET', '/grants?node=team/other', { as: puller }))).toBe('404 not-found');
+      const seen = async (as: string) =>
+        (await call('GET', '/projects?limit=500', { as })).body.items?.map(({ path }) => path);
+      expect(await seen(puller), 'a list shows no more than the nodes that may be read').toEqual([
+        'team/app',
+      ]);
+      expect(await seen(reader)).toContain('team/other');
+      expect(code(await call('GET', '/access/explanation?action=toString'))).toBe('400 validation-failed');
       expect(code(await call('POST', '/tokens', { body: { name: 'z', scopes: ['everything'] } }))).toBe(
         '400 scope-invalid',
       );

@@ -1,5 +1,5 @@
 import type { NodeReader } from '@sluice/database';
-import type { Caller } from '@sluice/domain/access';
+import { type Caller, scopesCover } from '@sluice/domain/access';
 import type { Projects } from '@sluice/projects';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -38,7 +38,12 @@ export async function listNodes(
     present: presentNode,
   });
   linkNext(request, reply, result.page.next);
-  return result;
+  return { ...result, items: result.items.filter((node) => scopesAllow(caller, node.path)) };
+}
+
+/** True when the credential's own limits, if it has any, let it see this node. */
+function scopesAllow({ scopes = null }: Caller, path: string): boolean {
+  return scopes === null || scopesCover(scopes, 'project.read', { path, repository: null });
 }
 
 export function readerOf(caller: Caller): NodeReader {
