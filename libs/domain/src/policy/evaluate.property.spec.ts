@@ -153,7 +153,9 @@ const context = (childStates: readonly VerdictState[] = VERDICT_STATES): fc.Arbi
     children: fc.array(child(childStates), { maxLength: 3 }),
     trustedKeys: fc
       .uniqueArray(fc.constantFrom('k1', 'k2', 'k3'))
-      .map((ids) => ids.map((id) => ({ id, name: id === 'k1' ? 'release' : 'other', fingerprint: id }))),
+      .map((ids) =>
+        ids.map((id) => ({ id, name: id === 'k1' ? 'release' : 'other', depth: 1, fingerprint: id })),
+      ),
   });
 
 const rank = (state: VerdictState): number => VERDICT_STATES.indexOf(state);

@@ -66,8 +66,8 @@ function context(more: Partial<EvaluationContext> = {}): EvaluationContext {
     parents: [],
     children: [],
     trustedKeys: [
-      { id: 'k1', name: 'release', fingerprint: 'aa' },
-      { id: 'k2', name: 'security', fingerprint: 'bb' },
+      { id: 'k1', name: 'release', depth: 1, fingerprint: 'aa' },
+      { id: 'k2', name: 'security', depth: 1, fingerprint: 'bb' },
     ],
     ...more,
   };
@@ -324,13 +324,28 @@ describe('a signature rule', () => {
 
   it('counts one key under two names once', () => {
     const trustedKeys = [
-      { id: 'k1', name: 'release', fingerprint: 'aa' },
-      { id: 'k2', name: 'also-release', fingerprint: 'aa' },
+      { id: 'k1', name: 'release', depth: 1, fingerprint: 'aa' },
+      { id: 'k2', name: 'also-release', depth: 1, fingerprint: 'aa' },
     ];
     const evidence = [signature({ trustedKeys: ['k1', 'k2'] })];
     expect(evaluate([policy([signed({ threshold: 2 })])], evidence, context({ trustedKeys })).state).toBe(
       'red',
     );
+  });
+
+  it('means by a name the key of the topmost node that has it: no project renames its own into that of a group', () => {
+    const trustedKeys = [
+      { id: 'k1', name: 'release', depth: 1, fingerprint: 'aa' },
+      { id: 'k2', name: 'release', depth: 2, fingerprint: 'bb' },
+      { id: 'k3', name: 'local', depth: 2, fingerprint: 'cc' },
+    ];
+    const state = (keys: readonly string[] | 'any', by: string) =>
+      evaluate([policy([signed({ keys })])], [signature({ trustedKeys: [by] })], context({ trustedKeys }))
+        .state;
+    expect(state(['release'], 'k1')).toBe('green');
+    expect(state(['release'], 'k2')).toBe('red');
+    expect(state(['release', 'local'], 'k3')).toBe('green');
+    expect(state('any', 'k2')).toBe('green');
   });
 
   it('is pending while more signatures are being verified, and not when it has enough', () => {

@@ -24,6 +24,8 @@ export interface EvidenceRecord<Kind extends Evidence = Evidence> {
 export interface TrustedKey {
   readonly id: string;
   readonly name: string;
+  /** How deep in the tree the node lies that trusts it: 1 for a topmost group. */
+  readonly depth: number;
   /** Equal for equal keys, under whatever names they were added. */
   readonly fingerprint: string;
 }

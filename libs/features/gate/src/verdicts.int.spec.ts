@@ -356,6 +356,24 @@ describe('what touches verdicts', () => {
     expect(await world.state(image)).toBe('red');
   });
 
+  it('a key of a project does not stand in for the key that its group has under that name', async () => {
+    const [project] = await queryRows<{ id: string }>(
+      world.database.source,
+      `SELECT id FROM node WHERE path = 'team/app'`,
+    );
+    const groupKey = await world.trust(team, 'release');
+    const ownKey = await world.trust(project?.id ?? '', 'release');
+    const image = await world.pushImage('team/app/web', newImage());
+    await world.signed('team/app/web', image.digest, [ownKey]);
+    await world.settle();
+    expect(await world.state(image)).toBe('red');
+    await world.signed('team/app/web', image.digest, [groupKey]);
+    await world.settle();
+    expect(await world.state(image)).toBe('green');
+    for (const key of [ownKey, groupKey]) await world.keys.remove(key);
+    await world.settle();
+  });
+
   it('the first advisory data ends the leniency of a new installation, for good', async () => {
     await world.policies.ensureDefault();
     const image = await world.pushImage('other/web', newImage());

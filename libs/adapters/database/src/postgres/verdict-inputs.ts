@@ -120,7 +120,8 @@ const SELECT_INPUTS = `
       LEFT JOIN manifest cm ON cm.id = c.child_id
       LEFT JOIN verdict cv ON cv.manifest_id = c.child_id
       WHERE c.parent_id = m.id) AS children,
-    (SELECT coalesce(json_agg(json_build_object('id', k.id, 'name', k.name, 'fingerprint', k.key_id)), '[]')
+    (SELECT coalesce(json_agg(json_build_object('id', k.id, 'name', k.name,
+        'depth', array_position(n.lineage, k.node_id), 'fingerprint', k.key_id)), '[]')
       FROM trusted_key k WHERE k.node_id = ANY (n.lineage)) AS trusted_keys
   FROM manifest m
   JOIN repository r ON r.id = m.repository_id

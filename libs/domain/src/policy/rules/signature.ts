@@ -12,9 +12,7 @@ const SIGNATURE_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';
  * Keys are counted, not signatures, and equal keys under two names count once.
  */
 export function judgeSignature(rule: SignatureRule, facts: Facts): Judgement {
-  const accepted = facts.context.trustedKeys.filter(
-    (key) => rule.keys === 'any' || rule.keys.includes(key.name),
-  );
+  const accepted = acceptedKeys(rule, facts.context.trustedKeys);
   const signatures = facts.signatures.filter(isImageSignature);
   const signers = new Map<string, TrustedKey>();
   const deciding = new Set<string>();
@@ -40,6 +38,16 @@ export function judgeSignature(rule: SignatureRule, facts: Facts): Judgement {
     evidence: signatures.map(({ id }) => id),
     remedy: describeRemedy(rule, facts, accepted),
   };
+}
+
+/**
+ * A name means the key that the topmost node knows by it: else whoever owns a project could give a key of their own
+ * the name that the policy of a group demands.
+ */
+function acceptedKeys({ keys }: SignatureRule, trusted: readonly TrustedKey[]): readonly TrustedKey[] {
+  if (keys === 'any') return trusted;
+  const named = trusted.filter(({ name }) => keys.includes(name));
+  return named.filter((key) => !named.some(({ name, depth }) => name === key.name && depth < key.depth));
 }
 
 function isImageSignature({ evidence }: EvidenceRecord<SignatureEvidence>): boolean {
