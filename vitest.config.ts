@@ -21,6 +21,7 @@ export default defineConfig({
           exclude: ['**/*.int.spec.ts', '**/node_modules/**', '**/dist/**'],
           pool: 'threads',
           isolate: false,
+          testTimeout: 20_000,
         },
       },
       {
@@ -36,6 +37,7 @@ export default defineConfig({
           globalSetup: ['libs/adapters/database/src/testing/global-setup.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: 15_000 } },
         },
       },
     ],

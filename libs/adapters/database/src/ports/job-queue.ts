@@ -62,7 +62,10 @@ export abstract class JobQueue {
    */
   abstract endLeases(): Promise<void>;
 
-  /** Seconds until the next queued job of these kinds is due, 0 when one is, null when there is none. */
+  /**
+   * Seconds until the next queued job of these kinds can be claimed, 0 when one can, null when there is none. One whose
+   * kind and key are running is left out: the end of that run is what it waits for.
+   */
   abstract secondsToNextDue(kinds: readonly string[]): Promise<number | null>;
 
   /** Forgets jobs that finished longer ago. Returns how many. */

@@ -94,7 +94,13 @@ export class PostgresJobQueue extends JobQueue {
       `SELECT greatest(extract(epoch FROM min(due.run_at) - now()), 0)::float8 AS seconds
        FROM unnest($1::text[]) AS wanted (kind)
        CROSS JOIN LATERAL (
-         SELECT run_at FROM job WHERE kind = wanted.kind AND state = 'queued' ORDER BY run_at LIMIT 1
+         SELECT run_at FROM job
+         WHERE kind = wanted.kind AND state = 'queued'
+           AND NOT EXISTS (
+             SELECT FROM job AS other
+             WHERE other.kind = job.kind AND other.key = job.key AND other.state = 'running'
+           )
+         ORDER BY run_at LIMIT 1
        ) AS due`,
       [kinds],
     );

@@ -121,8 +121,8 @@ export class LocalDispatcher extends Dispatcher {
       }
       const free = [...this.#freeSlots().keys()];
       const seconds = await this.#queue.secondsToNextDue(free);
-      // Due but not claimed: its key is running somewhere, and that end wakes us; do not spin meanwhile.
-      if (seconds !== null && seconds > 0) waitMs = Math.min(waitMs, seconds * 1000 + 5);
+      // 0 when one became due since the claim.
+      if (seconds !== null) waitMs = Math.min(waitMs, seconds * 1000 + 5);
     } catch (error) {
       this.#onError(error);
       waitMs = 1000;
