@@ -89,7 +89,7 @@ export class PostgresJobQueue extends JobQueue {
   }
 
   async secondsToNextDue(kinds: readonly string[]): Promise<number | null> {
-    const rows = await queryRows<{ seconds: number | null }>(
+    const rows = await queryRows<{ seconds: number }>(
       this.#source,
       `SELECT greatest(extract(epoch FROM min(due.run_at) - now()), 0)::float8 AS seconds
        FROM unnest($1::text[]) AS wanted (kind)
@@ -101,7 +101,8 @@ export class PostgresJobQueue extends JobQueue {
              WHERE other.kind = job.kind AND other.key = job.key AND other.state = 'running'
            )
          ORDER BY run_at LIMIT 1
-       ) AS due`,
+       ) AS due
+       HAVING count(*) > 0`,
       [kinds],
     );
     return rows[0]?.seconds ?? null;
