@@ -8,6 +8,7 @@ import {
   type ReferrersQuery,
   RegistryReads,
 } from '../ports/registry-reads.ts';
+import type { PipelinedConnections } from './pipelined-connections.ts';
 import { PreparedStatement } from './prepared.ts';
 import { queryRows } from './sql.ts';
 
@@ -69,19 +70,19 @@ const BEST_VERDICT = [
 /** Anything but `off` and `audit` enforces, also what is not understood here. */
 const IS_ENFORCED = `EXISTS (
   SELECT 1 FROM policy p, jsonb_path_query(p.document, '$.spec.rules[*]') rule
-  WHERE (p.node_id IS NULL OR p.node_id = ANY (n.lineage))
+  WHERE (p.node_id IS NULL OR p.node_id = ANY ((SELECT n.lineage FROM node n WHERE n.id = r.project_id)::uuid[]))
     AND p.document #>> '{spec,mode}' IS DISTINCT FROM 'off'
     AND coalesce(rule ->> 'mode', p.document #>> '{spec,mode}', 'enforce') NOT IN ('off', 'audit'))`;
 
+/** OFFSET 0 keeps the planner from walking all blobs of the repository while its statistics are those of a small one. */
 const BLOB = `SELECT ${epochOf('$3')}, r.id, b.id, b.size, b.object_key, l.expires_at, v.id, v.state, v.summary,
     v.manifest_id, CASE WHEN b.id IS NOT NULL AND v.id IS NULL THEN ${IS_ENFORCED} END
   FROM (SELECT 1) one
   LEFT JOIN repository r ON r.name = $1
-  LEFT JOIN node n ON n.id = r.project_id
   LEFT JOIN LATERAL (
-    SELECT lb.id, lb.size, lb.object_key FROM blob lb
-    JOIN repository_blob rb ON rb.blob_id = lb.id AND rb.repository_id = r.id
-    WHERE lb.digest = $2 AND lb.state = 'live') b ON true
+    SELECT lb.id, lb.size, lb.object_key
+    FROM (SELECT id, size, object_key FROM blob WHERE digest = $2 AND state = 'live' OFFSET 0) lb
+    JOIN repository_blob rb ON rb.repository_id = r.id AND rb.blob_id = lb.id) b ON true
   LEFT JOIN lease l ON l.blob_id = b.id
   LEFT JOIN LATERAL (SELECT * FROM (${BEST_VERDICT}) best LIMIT 1) v ON b.id IS NOT NULL`;
 
@@ -117,13 +118,18 @@ export class PostgresRegistryReads extends RegistryReads {
   readonly #blob: PreparedStatement<BlobRow>;
   readonly #content: PreparedStatement<readonly [Buffer]>;
 
-  constructor(source: DataSource) {
+  /** @param connections carry the reads of every pull; everything else takes the pool of `source` */
+  constructor(source: DataSource, connections: PipelinedConnections) {
     super();
     this.#source = source;
-    this.#manifestByTag = new PreparedStatement(source, 'registry-manifest-by-tag', MANIFEST_BY_TAG);
-    this.#manifestByDigest = new PreparedStatement(source, 'registry-manifest-by-digest', MANIFEST_BY_DIGEST);
-    this.#blob = new PreparedStatement(source, 'registry-blob', BLOB);
-    this.#content = new PreparedStatement(source, 'registry-manifest-content', CONTENT);
+    this.#manifestByTag = new PreparedStatement(connections, 'registry-manifest-by-tag', MANIFEST_BY_TAG);
+    this.#manifestByDigest = new PreparedStatement(
+      connections,
+      'registry-manifest-by-digest',
+      MANIFEST_BY_DIGEST,
+    );
+    this.#blob = new PreparedStatement(connections, 'registry-blob', BLOB);
+    this.#content = new PreparedStatement(connections, 'registry-manifest-content', CONTENT);
   }
 
   async manifest(
