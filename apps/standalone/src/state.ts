@@ -3,7 +3,12 @@ import type { BlobStorage } from '@sluice/blob-storage';
 import { FsBlobStorage } from '@sluice/blob-storage/fs';
 import type { Notifications } from '@sluice/database';
 import { EmbeddedPostgres } from '@sluice/database/embedded';
-import { migrate, openDatabase, PostgresNotifications } from '@sluice/database/postgres';
+import {
+  migrate,
+  openDatabase,
+  PipelinedConnections,
+  PostgresNotifications,
+} from '@sluice/database/postgres';
 import type { Logger } from '@sluice/platform';
 import type { StandaloneConfig } from './config.ts';
 import type { DataDirectory } from './data-directory.ts';
@@ -15,6 +20,8 @@ type Database = Awaited<ReturnType<typeof openDatabase>>;
 export interface State {
   readonly database: Database;
   readonly notifications: Notifications;
+  /** For the reads of every pull. */
+  readonly reads: PipelinedConnections;
   readonly blobs: BlobStorage;
   close(): Promise<void>;
 }
@@ -37,12 +44,18 @@ export async function openState(
       onError: (error) =>
         logger.warn({ event: 'database.listen-lost', err: error }, 'Lost the notification connection'),
     });
+    const reads = new PipelinedConnections({
+      url,
+      onError: (error) => logger.warn({ event: 'database.reads-lost', err: error }, 'Lost a read connection'),
+    });
     const blobs = await openBlobs(config.blobStore ?? directory.blobs);
     return {
       database,
       notifications,
+      reads,
       blobs,
       close: async () => {
+        await reads.close();
         await notifications.close();
         await database.destroy();
         await embedded?.stop();

@@ -34,7 +34,11 @@ import type { State } from './state.ts';
 /** Every store of the platform, on one database. */
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 
-export async function openStores({ database, notifications }: State, logger: Logger, checkpoint: Checkpoint) {
+export async function openStores(
+  { database, notifications, reads }: State,
+  logger: Logger,
+  checkpoint: Checkpoint,
+) {
   return {
     advisories: new PostgresAdvisoryStore(database),
     audit: new PostgresAuditLog(database),
@@ -58,7 +62,7 @@ export async function openStores({ database, notifications }: State, logger: Log
     outbox: new PostgresOutbox(database),
     policies: new PostgresPolicyStore(database),
     principals: new PostgresPrincipalStore(database),
-    registryReads: new PostgresRegistryReads(database),
+    registryReads: new PostgresRegistryReads(database, reads),
     secrets: new PostgresSecretStore(database),
     seenTokens: new PostgresSeenTokens(database),
     signatures: new PostgresSignatureStore(database),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { FsBlobStorage } from '@sluice/blob-storage/fs';
 import { AuditLog, type Denial, DenialLog } from '@sluice/database';
 import {
+  PipelinedConnections,
   PostgresBlobLinks,
   PostgresCatalogStore,
   PostgresCiBindingStore,
@@ -100,7 +101,8 @@ export class TestRegistry {
       holdMs: options.holdMs ?? 0,
       publicUrl: PUBLIC_URL,
     });
-    const reads = new PostgresRegistryReads(source);
+    const connections = new PipelinedConnections({ url: database.url });
+    const reads = new PostgresRegistryReads(source, connections);
     const identity = await openIdentity(database, storageDirectory);
     const lease = { leaseSeconds: 3_600 };
     const server = fastify({ logger: false, bodyLimit: 1_024, frameworkErrors: answerFrameworkError });
@@ -129,6 +131,7 @@ export class TestRegistry {
     return new TestRegistry({ database, host, denials: denials.denials, storageDirectory }, async () => {
       server.server.closeAllConnections();
       await server.close();
+      await connections.close();
       await notifications.close();
       await closeState();
     });

@@ -21,6 +21,7 @@ export { PostgresDenialList } from './denial-list.ts';
 export { type DenialLogOptions, PostgresDenialLog } from './denial-log.ts';
 export { PostgresBlobLinks } from './blob-links.ts';
 export { PostgresManifestWrites } from './manifest-writes.ts';
+export { PipelinedConnections, type PipelinedOptions } from './pipelined-connections.ts';
 export { PostgresRegistryReads } from './registry-reads.ts';
 export { PostgresUploadSessions } from './upload-sessions.ts';
 export { PostgresSignatureStore } from './signature-store.ts';

@@ -11,7 +11,7 @@ import {
   type TargetBlob,
 } from '../ports/inventory-store.ts';
 import { replaceEvidence } from './evidence-store.ts';
-import { queryRows } from './sql.ts';
+import { queryRows, storableJson } from './sql.ts';
 
 export class PostgresInventoryStore extends InventoryStore {
   readonly #source: DataSource;
@@ -65,7 +65,7 @@ export class PostgresInventoryStore extends InventoryStore {
     await this.#source.transaction(async (manager) => {
       await manager.query(
         `INSERT INTO layer_record (diff_id, cataloger_version, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-        [diffId, catalogerVersion, JSON.stringify(record)],
+        [diffId, catalogerVersion, storableText(record)],
       );
       await manager.query(
         `INSERT INTO layer_blob (blob_digest, cataloger_version, diff_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
@@ -159,7 +159,7 @@ async function upsertInventory(
     `INSERT INTO inventory (digest, cataloger_version, content, uncovered) VALUES ($1, $2, $3, $4)
      ON CONFLICT (digest) DO UPDATE SET cataloger_version = excluded.cataloger_version,
        content = excluded.content, uncovered = excluded.uncovered, updated_at = now()`,
-    [digest, inventory.catalogerVersion, JSON.stringify(inventory), uncovered],
+    [digest, inventory.catalogerVersion, storableText(inventory), uncovered],
   );
   const parameters = [digest, keys.map((key) => key.ecosystem), keys.map((key) => key.name)];
   await manager.query(
@@ -174,4 +174,10 @@ async function upsertInventory(
      ON CONFLICT DO NOTHING`,
     parameters,
   );
+}
+
+/** JSON of what images name, made storable only where it must be: records may have megabytes. */
+function storableText(value: unknown): string {
+  const text = JSON.stringify(value);
+  return /\\u(?:0000|d[89a-f])/i.test(text) ? JSON.stringify(storableJson(value)) : text;
 }

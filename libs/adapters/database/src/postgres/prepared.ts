@@ -1,23 +1,17 @@
-import type pg from 'pg';
-import type { DataSource } from 'typeorm';
-import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import type { NamedStatement, PipelinedConnections } from './pipelined-connections.ts';
 
-/**
- * A statement that each connection parses and plans once. For the few that every pull runs; its rows are arrays in
- * the order of the selected columns.
- */
+/** One of the few statements that every pull runs, with the type of its rows. */
 export class PreparedStatement<Row extends readonly unknown[]> {
-  readonly #pool: pg.Pool;
-  readonly #query: { readonly name: string; readonly text: string; readonly rowMode: 'array' };
+  readonly #connections: PipelinedConnections;
+  readonly #statement: NamedStatement;
 
-  constructor(source: DataSource, name: string, text: string) {
-    this.#pool = (source.driver as PostgresDriver).master as pg.Pool;
-    this.#query = { name, text, rowMode: 'array' };
+  constructor(connections: PipelinedConnections, name: string, text: string) {
+    this.#connections = connections;
+    this.#statement = { name, text };
   }
 
   async rows(values: readonly unknown[]): Promise<Row[]> {
-    const result = await this.#pool.query<Row[]>({ ...this.#query, values: [...values] });
-    return result.rows as unknown as Row[];
+    return this.#connections.query<Row>(this.#statement, values);
   }
 
   async first(values: readonly unknown[]): Promise<Row | undefined> {
