@@ -345,6 +345,18 @@ describe('scanning', () => {
     });
   });
 
+  it('names that nobody can store as they are do not stop a scan', async () => {
+    const cut = `../../${'x'.repeat(93)}\u{1f600}`;
+    const odd = await buildLayer([
+      { path: cut, content: '' },
+      { path: 'app/node_modules/a/package.json', content: '{"name":"a\\ud800\\u0000b","version":"1.0.0"}' },
+    ]);
+    expect(await scanned(imageOf([base, odd]))).toMatchObject({
+      state: 'partial',
+      reasons: expect.stringMatching(/leads out of the image/),
+    });
+  });
+
   it('a storage that does not answer is thrown, so that the job is tried again', async () => {
     const request = await lab.push(imageOf([base]));
     const broken = Object.assign(Object.create(lab.blobs) as typeof lab.blobs, {

@@ -97,6 +97,7 @@ describe('compression: what the bytes say counts', () => {
     ],
     ['plain bytes declared as gzip', tar, GZIP, 'corrupt', /declared as .*gzip/],
     ['bzip2', Buffer.from('BZh91AY&SY123456'), TAR, 'partial', /bzip2; gzip, zstd and plain tar are read/],
+    ['an encrypted layer', tar, `${GZIP}+encrypted`, 'partial', /encrypted/],
     ['xz', Buffer.from('\xfd7zXZ\0\0\0\0\0', 'latin1'), TAR, 'partial', /xz/],
   ])('%s is named', async (_title, content, mediaType, state, reason) => {
     expect(await read(content, mediaType)).toEqual({

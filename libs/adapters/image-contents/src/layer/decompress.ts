@@ -35,6 +35,12 @@ export async function* decompress(
 }
 
 function sniff(head: Buffer, mediaType: string): Compression {
+  if (mediaType.endsWith('+encrypted')) {
+    throw new LayerError(
+      'LAYER_UNSUPPORTED',
+      'the layer is encrypted, so that nobody but its reader can look into it',
+    );
+  }
   if (head.length >= 2 && head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
   if (head.length >= 4 && isZstdMagic(head.readUInt32LE(0))) return 'zstd';
   const other = [

@@ -99,7 +99,7 @@ export class LayerCataloger implements TarHandler {
   }
 
   note(reason: string): void {
-    if (this.#reasons.size < MAX_REASONS) this.#reasons.add(reason);
+    if (this.#reasons.size < MAX_REASONS) this.#reasons.add(reason.toWellFormed());
   }
 
   entry(entry: TarEntry): ContentSink | null {
