@@ -8,7 +8,12 @@ import {
   observeRequests,
   registerOperations,
 } from '@sluice/platform';
-import { type DataPlaneDependencies, registerDataPlane, registerTokenEndpoint } from '@sluice/registry';
+import {
+  answerFrameworkError,
+  type DataPlaneDependencies,
+  registerDataPlane,
+  registerTokenEndpoint,
+} from '@sluice/registry';
 import type { TokenEndpoint } from '@sluice/identity';
 import { type FastifyInstance, fastify, LogController } from 'fastify';
 import { StartError } from './start-error.ts';
@@ -40,6 +45,7 @@ export class HttpServer {
       loggerInstance: parts.logger,
       logController: new LogController({ disableRequestLogging: true }),
       trustProxy: parts.trustedProxies.length === 0 ? false : [...parts.trustedProxies],
+      frameworkErrors: answerFrameworkError,
       http: { maxHeaderSize: HEADER_BYTES_MAX },
       genReqId: () => randomUUID(),
       // Uploads take as long as they take; the data plane watches their progress itself.

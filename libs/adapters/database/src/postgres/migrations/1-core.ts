@@ -109,7 +109,7 @@ const CONTENT = [
      id uuid PRIMARY KEY,
      digest text COLLATE "C" NOT NULL,
      size bigint NOT NULL,
-     -- unique per upload (<digest>/<uuid>), never the digest alone: a late delete can never hit a re-push
+     -- opaque and unique per upload, never the digest: a late delete can never hit a re-push
      object_key text COLLATE "C" NOT NULL UNIQUE,
      state text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'condemned')),
      condemned_at timestamptz,
