@@ -1,6 +1,6 @@
 import type { PullRequest } from '@sluice/distribution';
 import type { Caller, RepositoryAction } from '@sluice/domain/access';
-import type { RepositoryName } from '@sluice/domain/oci';
+import { OciError, type RepositoryName } from '@sluice/domain/oci';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DataPlaneDependencies } from './dependencies.ts';
 
@@ -35,9 +35,17 @@ export class Exchange {
     return (this.#query ??= new URLSearchParams(this.#queryText));
   }
 
-  /** A parameter that means nothing when it is empty. */
+  /**
+   * A parameter that means nothing when it is empty.
+   *
+   * @throws OciError NAME_INVALID for control characters: no name has them, and PostgreSQL cannot hold U+0000
+   */
   parameter(name: string): string | null {
-    return this.query.get(name) || null;
+    const value = this.query.get(name) || null;
+    if (value !== null && /\p{Cc}/u.test(value)) {
+      throw new OciError('NAME_INVALID', `the parameter ${name} holds control characters`);
+    }
+    return value;
   }
 
   /** Who asks, for the services that let content out. */

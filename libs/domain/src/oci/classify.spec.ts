@@ -202,7 +202,7 @@ describe('layers that say they are statements', () => {
     ['JSON with a zero byte behind it', '{}\0', false],
     ['a name as tar archives begin', `{"a":"${'x'.repeat(90)}"}\0\0\0\0`, false],
     ['what is not UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), false],
-  ])('%s is a statement: %s', (_, content, expected) => {
-    expect(isStatementContent(Buffer.from(content))).toBe(expected);
+  ])('%s is a statement: %s', async (_, content, expected) => {
+    expect(await isStatementContent([Buffer.from(content)])).toBe(expected);
   });
 });

@@ -1,4 +1,5 @@
 import { EMPTY_JSON_DIGEST } from './digest.ts';
+import { JsonObjectCheck } from './json-object-check.ts';
 import type { ImageManifest, Manifest } from './manifest.ts';
 import { DOCKER_IMAGE_CONFIG, OCI_IMAGE_CONFIG } from './media-types.ts';
 
@@ -71,16 +72,17 @@ export function claimsToHoldStatements(manifest: Manifest): manifest is ImageMan
 }
 
 /**
- * Whether content is a JSON object, as every signature and attestation is. No archive is, compressed or not, and no
- * program could be in one: neither can do without control characters, which JSON text cannot hold.
+ * Whether content is a JSON object, as every signature and attestation is. No archive is that could bring a program,
+ * compressed or not: neither can do without control characters, which JSON text cannot hold.
+ *
+ * @param content in pieces; the rest is not asked for when one of them is none of an object
  */
-export function isStatementContent(bytes: Uint8Array): boolean {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
-  } catch {
-    return false;
-  }
+export async function isStatementContent(
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<boolean> {
+  const check = new JsonObjectCheck();
+  for await (const piece of content) if (!check.push(piece)) return false;
+  return check.end();
 }
 
 function isRunnable({ config, layers }: ImageManifest): boolean {

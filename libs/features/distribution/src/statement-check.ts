@@ -1,4 +1,3 @@
-import { buffer } from 'node:stream/consumers';
 import type { BlobStorage } from '@sluice/blob-storage';
 import type { RegistryReads } from '@sluice/database';
 import {
@@ -35,6 +34,7 @@ export class StatementCheck {
     const { blob } = await this.#reads.blob(repository, digest, null);
     // A manifest may lie about sizes; what it says is only compared when it is stored.
     if (blob === null || blob.sizeBytes !== size) return false;
-    return isStatementContent(await buffer(await this.#storage.read(blob.objectKey)));
+    // Never whole in memory: whoever may push chooses what is in it.
+    return isStatementContent((await this.#storage.read(blob.objectKey)) as AsyncIterable<Buffer>);
   }
 }
