@@ -3,6 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type ApiDependencies, createApi } from '@sluice/api';
 import {
   type Health,
+  limitBodies,
   type Logger,
   type Metrics,
   observeRequests,
@@ -56,6 +57,7 @@ export class HttpServer {
       routerOptions: { maxParamLength: 300 },
     }) as unknown as FastifyInstance;
     observeRequests(server, parts.metrics);
+    limitBodies(server);
     registerOperations(server, parts.health, parts.metrics);
     await registerDataPlane(server, parts.dataPlane);
     await registerTokenEndpoint(server, parts.tokenEndpoint);
