@@ -6,7 +6,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildImage, buildLayer, GitLabDouble, type Image } from '@sluice/testing';
-import { packDemoAdvisories } from '../system/fixtures.ts';
 import { ADMIN_PASSWORD, Platform } from '../system/platform.ts';
 import { ROOT } from '../system/paths.ts';
 import { attempt } from '../system/run.ts';
@@ -74,8 +73,7 @@ async function story(platform: Platform, gitlab: GitLabDouble, host: string): Pr
     '--gitlab-path',
     shop.path,
   ]);
-  packDemoAdvisories(work);
-  await sluice(['db', 'import', 'npm/all.zip']);
+  await sluice(['db', 'import', 'docs/examples/osv/npm/all.zip']);
 
   narrator.heading('A CI job on main builds an image with minimist 1.2.5 and pushes it with its id_token.');
   const idToken = await gitlab.idToken(job, { audience: platform.url });
@@ -130,7 +128,7 @@ function sluiceCommand(
     narrator.command(`sluice ${args.join(' ')}`);
     const { code, stdout, stderr } = await attempt(
       process.execPath,
-      [join(ROOT, 'apps', 'cli', 'dist', 'main.js'), ...args],
+      [join(ROOT, 'apps', 'cli', 'dist', 'main.js'), ...args.map(located)],
       {
         cwd: work,
         env: {
@@ -147,6 +145,11 @@ function sluiceCommand(
     if (code !== expectedCode)
       throw new Error(`sluice ${args[0]} ended with ${code}, not ${expectedCode}:\n${stderr}`);
   };
+}
+
+/** What is typed as a path of the clone lies there; the commands run in a directory of their own. */
+function located(argument: string): string {
+  return argument.startsWith('docs/') ? join(ROOT, argument) : argument;
 }
 
 await main();
