@@ -62,7 +62,7 @@ export interface TokenEndpointParts {
 }
 
 const REFRESH_DAYS = 90;
-/** A user logs in on so many machines; the oldest must be revoked before another. */
+/** A user logs in on so many machines; another login ends the oldest. */
 const REFRESH_LIMIT = 100;
 
 /**
@@ -197,6 +197,7 @@ export class TokenEndpoint {
         expiresAt: caller.endsAt instanceof Date && caller.endsAt < ninetyDays ? caller.endsAt : ninetyDays,
       },
       REFRESH_LIMIT,
+      'revoke-oldest',
     );
     await this.#parts.audit.record({
       actor: principal.name,

@@ -37,9 +37,14 @@ export abstract class SecretStore {
    * Stores a secret while fewer than `liveLimit` of that kind are alive (neither revoked nor expired) for the
    * principal. Two callers at once cannot both take the last place.
    *
+   * @param whenFull `revoke-oldest` makes room where nobody could be asked to
    * @throws AccessError limit-reached, principal-unknown
    */
-  abstract create(secret: NewSecret, liveLimit: number): Promise<SecretRecord>;
+  abstract create(
+    secret: NewSecret,
+    liveLimit: number,
+    whenFull?: 'refuse' | 'revoke-oldest',
+  ): Promise<SecretRecord>;
 
   /** The secret and whose it is, in one query; revoked and expired ones too. */
   abstract byHash(hash: Buffer): Promise<{ secret: SecretRecord; principal: PrincipalRecord } | null>;

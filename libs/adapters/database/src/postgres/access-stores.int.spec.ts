@@ -238,6 +238,31 @@ describe('the stores of access', () => {
       await create(robot.id);
     });
 
+    it('the oldest makes room where that is asked for, and of that kind alone', async () => {
+      const anna = await user();
+      const robot = await create(anna.id);
+      const logins: string[] = [];
+      for (let round = 0; round < 4; round++) {
+        const secret = {
+          principalId: anna.id,
+          kind: 'refresh',
+          name: 'x',
+          scopes: [],
+          expiresAt: null,
+        } as const;
+        logins.push((await secrets.create({ ...secret, hash: hash() }, 2, 'revoke-oldest')).id);
+      }
+      const alive = async (id: string) => (await secrets.get(id))?.revokedAt === null;
+      expect(await Promise.all([...logins, robot.record.id].map(alive))).toEqual([
+        false,
+        false,
+        true,
+        true,
+        true,
+      ]);
+      expect(await epochOf(anna)).toBe(1);
+    });
+
     it('two requests at once cannot both take the last place', async () => {
       const robot = await user();
       const results = await Promise.allSettled(Array.from({ length: 6 }, () => create(robot.id)));

@@ -17,7 +17,11 @@ export class PostgresSecretStore extends SecretStore {
     this.#source = source;
   }
 
-  create(secret: NewSecret, liveLimit: number): Promise<SecretRecord> {
+  create(
+    secret: NewSecret,
+    liveLimit: number,
+    whenFull: 'refuse' | 'revoke-oldest' = 'refuse',
+  ): Promise<SecretRecord> {
     return this.#source.transaction(async (manager) => {
       // The lock on the principal makes counting and inserting one step.
       const owner = await manager.findOne(PrincipalEntity, {
@@ -25,6 +29,7 @@ export class PostgresSecretStore extends SecretStore {
         lock: { mode: 'pessimistic_write' },
       });
       if (owner === null) throw new AccessError('principal-unknown', 'there is no such user or robot');
+      if (whenFull === 'revoke-oldest') await keepNewest(manager, secret, liveLimit - 1);
       const live = await countLive(manager, secret);
       if (live >= liveLimit) {
         throw new AccessError(
@@ -100,6 +105,19 @@ function countLive(manager: EntityManager, { principalId, kind }: NewSecret): Pr
     .where({ principalId, kind })
     .andWhere(LIVE)
     .getCount();
+}
+
+/** The epoch stays: what was issued for the others goes on, and what these got ends within minutes. */
+async function keepNewest(
+  manager: EntityManager,
+  { principalId, kind }: NewSecret,
+  count: number,
+): Promise<void> {
+  await manager.query(
+    `UPDATE secret SET revoked_at = now() WHERE id IN (
+       SELECT id FROM secret WHERE principal_id = $1 AND kind = $2 AND ${LIVE} ORDER BY id DESC OFFSET $3)`,
+    [principalId, kind, count],
+  );
 }
 
 function toSecret(entity: SecretEntity): SecretRecord {
