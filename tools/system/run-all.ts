@@ -9,6 +9,7 @@ const SUITES: readonly { readonly name: string; readonly script: string }[] = [
   { name: 'test:clients', script: 'tools/system/clients.ts' },
   { name: 'signing', script: 'tools/system/signing.ts' },
   { name: 'test:gate', script: 'tools/system/gate.ts' },
+  { name: 'test:hostile', script: 'tools/system/hostile.ts' },
   { name: 'test:scan', script: 'tools/system/scan.ts' },
   { name: 'test:vectors', script: 'tools/vectors/run.ts' },
   { name: 'test:faults', script: 'tools/system/faults.ts' },

@@ -1,20 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import pg from 'pg';
 import type { Platform } from '../platform.ts';
+import { runSql } from '../platform-sql.ts';
 
-/** Empties the advisory tables in the platform's own database, as an intruder or a bad restore would. */
+/** Empties the advisory tables, as an intruder or a bad restore would. */
 export async function loseAdvisories(platform: Platform): Promise<void> {
-  const postgres = join(platform.directory, 'data', 'postgres');
-  const password = readFileSync(join(postgres, 'password'), 'utf8').trim();
-  const port = readFileSync(join(postgres, 'cluster', 'postmaster.pid'), 'utf8').split('\n')[3];
-  const client = new pg.Client({
-    connectionString: `postgres://sluice:${password}@127.0.0.1:${port}/sluice`,
-  });
-  await client.connect();
-  try {
-    await client.query('TRUNCATE advisory CASCADE');
-  } finally {
-    await client.end();
-  }
+  await runSql(platform, 'TRUNCATE advisory CASCADE');
 }
