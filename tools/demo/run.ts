@@ -141,7 +141,7 @@ function sluiceCommand(
         },
       },
     );
-    narrator.answer(stdout === '' ? stderr : stdout, 24);
+    narrator.answer((stdout === '' ? stderr : stdout).replaceAll(`${ROOT}/`, ''), 24);
     if (code !== expectedCode)
       throw new Error(`sluice ${args[0]} ended with ${code}, not ${expectedCode}:\n${stderr}`);
   };
