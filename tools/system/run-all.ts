@@ -7,7 +7,7 @@ import { ROOT } from './paths.ts';
 const SUITES: readonly { readonly name: string; readonly script: string }[] = [
   { name: 'test:conformance', script: 'tools/conformance/run.ts' },
   { name: 'test:clients', script: 'tools/system/clients.ts' },
-  { name: 'signing', script: 'tools/system/signing.ts' },
+  { name: 'test:signing', script: 'tools/system/signing.ts' },
   { name: 'test:gate', script: 'tools/system/gate.ts' },
   { name: 'test:hostile', script: 'tools/system/hostile.ts' },
   { name: 'test:scan', script: 'tools/system/scan.ts' },
