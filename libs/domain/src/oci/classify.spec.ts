@@ -84,6 +84,15 @@ describe('what a container runtime could run is an image', () => {
       { config: 'application/octet-stream', layers: ['application/octet-stream'] },
     ],
     [
+      'an image of Apptainer, which has no config',
+      {
+        config: 'application/vnd.sylabs.sif.config.v1+json',
+        emptyConfig: true,
+        layers: ['application/vnd.sylabs.sif.layer.v1.sif'],
+      },
+    ],
+    ['a WebAssembly module', { config: 'application/vnd.wasm.config.v0+json', layers: ['application/wasm'] }],
+    [
       'the empty config called an image, over image layers',
       { config: OCI_IMAGE_CONFIG, emptyConfig: true, layers: [TAR] },
     ],

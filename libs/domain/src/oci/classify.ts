@@ -17,6 +17,16 @@ const RUNNABLE_LAYER_PREFIXES = [
 ];
 
 /**
+ * Layers that are run as they are, whatever config stands beside them, if any: images of Apptainer, and WebAssembly as
+ * containerd's runwasi and crun start it.
+ */
+const SELF_CONTAINED_PREFIXES = [
+  'application/vnd.sylabs.sif.layer.',
+  'application/wasm',
+  'application/vnd.wasm.content.layer.',
+];
+
+/**
  * Configs that a container runtime takes for one of an image. Docker takes the last three as well, for what old
  * registries wrote (moby, `defaultImageTypes`).
  */
@@ -43,7 +53,7 @@ const COSIGN_SIGN_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';
  * Tells what a manifest is by what a container runtime would do with it, not by what it calls itself: `artifactType`
  * cannot turn an image into something that need not be scanned.
  *
- * An image is what has a layer that runtimes unpack, or the config of an image. Two things are none although they say
+ * An image is what has a layer that runtimes unpack or run, or the config of an image. Two things are none although they say
  * so: layers under the empty config `{}` of another type, which no runtime starts (there is no rootfs in it), and
  * manifests whose layers are, every one, signatures or attestations. cosign and BuildKit write those with the config of
  * an image, and the media type of a layer alone proves nothing: podman unpacks a tar archive that calls itself
@@ -86,16 +96,19 @@ export async function isStatementContent(
 }
 
 function isRunnable({ config, layers }: ImageManifest): boolean {
+  if (layers.some(({ mediaType }) => beginsWith(mediaType, SELF_CONTAINED_PREFIXES))) return true;
   const hasImageConfig = RUNNABLE_CONFIGS.includes(config.mediaType.toLowerCase());
   const isEmptyConfig = config.digest === EMPTY_JSON_DIGEST;
   // Some runtimes take a config by its media type and never miss the rootfs, so an empty one does not help there.
-  if (layers.some(({ mediaType }) => isRunnableLayer(mediaType))) return hasImageConfig || !isEmptyConfig;
+  if (layers.some(({ mediaType }) => beginsWith(mediaType, RUNNABLE_LAYER_PREFIXES))) {
+    return hasImageConfig || !isEmptyConfig;
+  }
   return hasImageConfig && (!isEmptyConfig || layers.length > 0);
 }
 
-function isRunnableLayer(mediaType: string): boolean {
+function beginsWith(mediaType: string, prefixes: readonly string[]): boolean {
   const folded = mediaType.toLowerCase();
-  return RUNNABLE_LAYER_PREFIXES.some((prefix) => folded.startsWith(prefix));
+  return prefixes.some((prefix) => folded.startsWith(prefix));
 }
 
 function isStatementLayer(mediaType: string): boolean {
