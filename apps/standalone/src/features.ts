@@ -3,6 +3,7 @@ import { GateFreshness } from '@sluice/api';
 import { Catalog } from '@sluice/catalog';
 import {
   BlobService,
+  JudgedReads,
   ManifestService,
   PullGate,
   StatementCheck,
@@ -61,6 +62,7 @@ export async function createFeatures(parts: {
     () => new Date(),
   );
   const verdicts = new Verdicts(stores.verdicts, stores.jobs);
+  const reads = new JudgedReads(stores.registryReads, (manifestId) => verdicts.judgeNow(manifestId));
   const matcher = new ImageMatcher(stores.inventories);
   const layerReader = new ThreadLayerReader();
   const importer = new AdvisoryImporter(stores.advisories, undefined, checkpoint);
@@ -75,13 +77,13 @@ export async function createFeatures(parts: {
     members: new Members(stores.grants, stores.audit),
     projects: new Projects(stores.nodes, stores.audit),
     manifests: new ManifestService(
-      stores.registryReads,
+      reads,
       stores.manifestWrites,
       gate,
-      new StatementCheck(stores.registryReads, state.blobs),
+      new StatementCheck(reads, state.blobs),
       { ...lease, cacheBytes: MANIFEST_CACHE_BYTES },
     ),
-    blobs: new BlobService(stores.registryReads, stores.blobLinks, state.blobs, gate, lease),
+    blobs: new BlobService(reads, stores.blobLinks, state.blobs, gate, lease),
     uploads: new UploadService(
       stores.uploadSessions,
       state.blobs,

@@ -1,4 +1,5 @@
 export { type BlobSettings, BlobService, type PulledBlob } from './blob-service.ts';
+export { type Judge, JudgedReads } from './judged-reads.ts';
 export {
   type ManifestHead,
   ManifestService,

@@ -356,6 +356,41 @@ describe('what touches verdicts', () => {
     expect(await world.state(image)).toBe('red');
   });
 
+  it('changed rules make a verdict stale in their own transaction; judged again it is none, whatever it says', async () => {
+    const isStale = async (artifact: { readonly id: string }): Promise<boolean | undefined> => {
+      const [row] = await queryRows<{ stale: boolean }>(
+        world.database.source,
+        `SELECT v.rules_revision <> r.rules_revision AS stale FROM verdict v JOIN manifest m ON m.id = v.manifest_id
+         JOIN repository r ON r.id = m.repository_id WHERE m.id = $1`,
+        [artifact.id],
+      );
+      return row?.stale;
+    };
+    const image = await world.pushImage('team/app/fresh', newImage());
+    const index = await world.pushIndex('team/app/fresh', [image.digest]);
+    const beside = await world.pushImage('other/fresh', newImage());
+    await world.scanned(image.digest);
+    await world.settle();
+    const before = await world.state(index);
+    const changes: (() => Promise<unknown>)[] = [
+      () => world.apply(team, 'audited', [SIGNED], 'audit'),
+      () => world.apply(team, 'audited', [SIGNED], 'off'),
+      async () => world.keys.remove(await world.trust(team, 'passing')),
+    ];
+    for (const change of changes) {
+      await change();
+      expect([await isStale(image), await isStale(index), await isStale(beside)]).toEqual([
+        true,
+        true,
+        false,
+      ]);
+      await world.verdicts.judgeNow(index.id);
+      expect([await isStale(image), await isStale(index)]).toEqual([false, false]);
+    }
+    await world.settle();
+    expect(await world.state(index)).toBe(before);
+  });
+
   it('a key of a project does not stand in for the key that its group has under that name', async () => {
     const [project] = await queryRows<{ id: string }>(
       world.database.source,

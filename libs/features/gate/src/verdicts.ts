@@ -28,6 +28,9 @@ export interface VerdictDifference {
 /** How many artifacts a sweep queues in one transaction. */
 const SWEEP_BATCH = 500;
 
+/** Children of an index that are judged while a pull waits. */
+const JUDGED_NOW_MAX = 50;
+
 /** Judges artifacts and keeps what is stored equal to what a fresh judgement would say. */
 export class Verdicts {
   readonly #verdicts: VerdictStore;
@@ -44,6 +47,16 @@ export class Verdicts {
    */
   async evaluateArtifact(manifestId: string): Promise<FullVerdict | null> {
     return (await this.#verdicts.evaluate(manifestId, judge))?.verdict ?? null;
+  }
+
+  /**
+   * Judges an artifact that somebody waits for, and before it what it names, as far as an index of ordinary size goes:
+   * the rest has its turn in the queue.
+   */
+  async judgeNow(manifestId: string): Promise<void> {
+    const named = await this.#verdicts.descendants([manifestId]);
+    for (const id of named.slice(0, JUDGED_NOW_MAX)) await this.evaluateArtifact(id);
+    await this.evaluateArtifact(manifestId);
   }
 
   /** Null when the artifact is gone. */

@@ -10,6 +10,8 @@ export interface StoredManifest {
   readonly sizeBytes: number;
   readonly kind: ArtifactKind;
   readonly verdict: StoredVerdict | null;
+  /** The policies or trusted keys that hold for it have changed since it was judged; the verdict then is `pending`. */
+  readonly isStale: boolean;
 }
 
 export interface ManifestLookup {
@@ -34,6 +36,8 @@ export interface StoredBlob {
    * none does.
    */
   readonly verdict: (StoredVerdict & { readonly manifestId: string }) | null;
+  /** As in {@link StoredManifest}, of that verdict. */
+  readonly isStale: boolean;
   /** Whether a policy with an enforcing rule holds for the repository. Only looked up when `verdict` is null. */
   readonly enforced: boolean;
 }

@@ -13,9 +13,10 @@ import { Work4 } from './migrations/4-work.ts';
 import { Catalog7 } from './migrations/7-catalog.ts';
 import { Audit8 } from './migrations/8-audit.ts';
 import { Gate9 } from './migrations/9-gate.ts';
+import { Freshness10 } from './migrations/10-freshness.ts';
 
 /** Every table that migrations make, oldest first. */
-const MIGRATIONS = [Core1, Scanning2, Registry3, Work4, Catalog7, Audit8, Signing3, Gate9];
+const MIGRATIONS = [Core1, Scanning2, Registry3, Work4, Catalog7, Audit8, Signing3, Gate9, Freshness10];
 
 /** Tables that are read and written row by row; set-based and hot statements are SQL in the stores. */
 const ENTITIES = [AccessGrantEntity, CiBindingEntity, NodeEntity, PrincipalEntity, SecretEntity];

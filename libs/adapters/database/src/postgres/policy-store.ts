@@ -9,6 +9,7 @@ import {
   type PolicyVersion,
 } from '../ports/policy-store.ts';
 import { writeEvent } from './outbox-writer.ts';
+import { raiseRulesRevision } from './rules-revision.ts';
 import { queryRows, sqlState } from './sql.ts';
 
 const FOREIGN_KEY_VIOLATION = '23503';
@@ -26,6 +27,7 @@ export class PostgresPolicyStore extends PolicyStore {
     const { name } = document.metadata;
     try {
       return await this.#source.transaction(async (manager) => {
+        await raiseRulesRevision(manager, nodeId);
         const current = await lockPolicy(manager, nodeId, name);
         checkVersion(name, current?.version ?? 0, policy.expectedVersion);
         if (current !== null && canonicalJson(current.document) === canonicalJson(document)) {
@@ -82,6 +84,9 @@ export class PostgresPolicyStore extends PolicyStore {
 
   delete(id: string, expectedVersion?: number): Promise<PolicyRecord | null> {
     return this.#source.transaction(async (manager) => {
+      const attached = await selectOne(manager, 'p.id = $1', [id]);
+      if (attached === null) return null;
+      await raiseRulesRevision(manager, attached.nodeId);
       const policy = await selectOne(manager, 'p.id = $1', [id], 'FOR UPDATE OF p');
       if (policy === null) return null;
       checkVersion(policy.name, policy.version, expectedVersion);

@@ -22,7 +22,8 @@ const epochOf = (parameter: string): string =>
  * brings the epoch in any case.
  */
 const selectManifest = (join: string): string =>
-  `SELECT ${epochOf('$3')}, r.project_id, r.id, m.id, m.digest, m.media_type, m.size, m.kind, v.id, v.state, v.summary
+  `SELECT ${epochOf('$3')}, r.project_id, r.id, m.id, m.digest, m.media_type, m.size, m.kind, v.id, v.state, v.summary,
+     v.rules_revision <> r.rules_revision
    FROM (SELECT 1) one
    LEFT JOIN repository r ON r.name = $1
    ${join}
@@ -45,10 +46,11 @@ type ManifestRow = readonly [
   verdictId: string | null,
   state: string,
   summary: string | null,
+  isStale: boolean | null,
 ];
 
 const verdictsNaming = (condition: string): string =>
-  `SELECT bv.id, bv.state, bv.summary, bv.manifest_id
+  `SELECT bv.id, bv.state, bv.summary, bv.manifest_id, bv.rules_revision
    FROM manifest_blob mb
    JOIN verdict bv ON bv.manifest_id = mb.manifest_id
    JOIN manifest bm ON bm.id = mb.manifest_id
@@ -76,7 +78,8 @@ const IS_ENFORCED = `EXISTS (
 
 /** OFFSET 0 keeps the planner from walking all blobs of the repository while its statistics are those of a small one. */
 const BLOB = `SELECT ${epochOf('$3')}, r.id, b.id, b.size, b.object_key, l.expires_at, v.id, v.state, v.summary,
-    v.manifest_id, CASE WHEN b.id IS NOT NULL AND v.id IS NULL THEN ${IS_ENFORCED} END
+    v.manifest_id, CASE WHEN b.id IS NOT NULL AND v.id IS NULL THEN ${IS_ENFORCED} END,
+    v.rules_revision <> r.rules_revision
   FROM (SELECT 1) one
   LEFT JOIN repository r ON r.name = $1
   LEFT JOIN LATERAL (
@@ -98,6 +101,7 @@ type BlobRow = readonly [
   summary: string | null,
   manifestId: string,
   enforced: boolean | null,
+  isStale: boolean | null,
 ];
 
 const CONTENT = `SELECT content FROM manifest WHERE id = $1`;
@@ -156,7 +160,8 @@ export class PostgresRegistryReads extends RegistryReads {
               mediaType,
               sizeBytes,
               kind: kind as ArtifactKind,
-              verdict: toVerdict(row[8], row[9], row[10]),
+              verdict: toVerdict(row[8], row[9], row[10], row[11]),
+              isStale: row[11] === true,
             },
     };
   }
@@ -179,7 +184,7 @@ export class PostgresRegistryReads extends RegistryReads {
     if (row === undefined) throw new Error('the blob query gave no row');
     const [principalEpoch, repositoryId, id, size, objectKey, leasedUntil, , , , manifestId, enforced] = row;
     if (id === null) return { principalEpoch, repositoryId, blob: null };
-    const verdict = toVerdict(row[6], row[7], row[8]);
+    const verdict = toVerdict(row[6], row[7], row[8], row[11]);
     return {
       principalEpoch,
       repositoryId,
@@ -189,6 +194,7 @@ export class PostgresRegistryReads extends RegistryReads {
         objectKey,
         leasedUntil,
         verdict: verdict === null ? null : { ...verdict, manifestId },
+        isStale: row[11] === true,
         enforced: enforced ?? true,
       },
     };
@@ -236,6 +242,17 @@ export class PostgresRegistryReads extends RegistryReads {
   }
 }
 
-function toVerdict(id: string | null, state: string, summary: string | null): StoredVerdict | null {
-  return id === null ? null : { id, state: state as VerdictState, summary };
+const STALE = 'policy: it is being judged by rules that have changed';
+
+/** What a verdict of older rules says does not count, so that nobody who overlooks that lets anything out. */
+function toVerdict(
+  id: string | null,
+  state: string,
+  summary: string | null,
+  isStale: boolean | null,
+): StoredVerdict | null {
+  if (id === null) return null;
+  return isStale === false
+    ? { id, state: state as VerdictState, summary }
+    : { id, state: 'pending', summary: STALE };
 }

@@ -10,6 +10,7 @@ import {
   TrustedKeyStore,
 } from '../ports/trusted-key-store.ts';
 import { writeEvent } from './outbox-writer.ts';
+import { raiseRulesRevision } from './rules-revision.ts';
 import { queryRows } from './sql.ts';
 
 interface TrustedKeyRow {
@@ -37,6 +38,7 @@ export class PostgresTrustedKeyStore extends TrustedKeyStore {
 
   add(key: NewTrustedKey, limit: number): Promise<TrustedKeyRecord> {
     return this.#source.transaction(async (manager) => {
+      await raiseRulesRevision(manager, key.nodeId);
       // The lock makes two that add at once see each other, so that the checks below hold.
       const nodes = await queryRows<{ path: string }>(
         manager,
@@ -66,8 +68,10 @@ export class PostgresTrustedKeyStore extends TrustedKeyStore {
 
   remove(id: string): Promise<TrustedKeyRecord | null> {
     return this.#source.transaction(async (manager) => {
-      const found = await select(manager, 'WHERE k.id = $1 FOR UPDATE OF k', [id]);
-      const key = found[0];
+      const [listed] = await select(manager, 'WHERE k.id = $1', [id]);
+      if (listed === undefined) return null;
+      await raiseRulesRevision(manager, listed.nodeId);
+      const [key] = await select(manager, 'WHERE k.id = $1 FOR UPDATE OF k', [id]);
       if (key === undefined) return null;
       await manager.query('DELETE FROM trusted_key WHERE id = $1', [id]);
       await writeEvent(manager, 'trust.changed', key.nodePath, { nodeId: key.nodeId });

@@ -4,16 +4,26 @@ import type { FullVerdict, VerdictInputs } from '../ports/verdict-store.ts';
 import type { StatementRunner } from '../statement-runner.ts';
 import { queryRows } from './sql.ts';
 
+export interface FoundInputs {
+  readonly stored: FullVerdict;
+  readonly inputs: VerdictInputs;
+  /** The revision of the rules in `inputs`, and that of those by which `stored` was judged. */
+  readonly revision: string;
+  readonly storedRevision: string;
+}
+
 /** The stored verdict and everything it depends on, in one statement and so at one moment. */
 export async function selectVerdictInputs(
   runner: StatementRunner,
   manifestId: string,
-): Promise<{ stored: FullVerdict; inputs: VerdictInputs } | null> {
+): Promise<FoundInputs | null> {
   const [row] = await queryRows<InputsRow>(runner, SELECT_INPUTS, [manifestId]);
   if (row === undefined) return null;
   const { stored } = row;
   return {
     stored: { ...stored, evaluatedAt: new Date(stored.evaluatedAt) },
+    revision: row.revision,
+    storedRevision: row.stored_revision,
     inputs: {
       manifestId,
       repositoryId: row.repository_id,
@@ -39,6 +49,8 @@ interface InputsRow {
   stored: Omit<FullVerdict, 'evaluatedAt'> & { evaluatedAt: string };
   policies: VerdictInputs['policies'];
   evidence: EvidenceRecord<Evidence>[];
+  revision: string;
+  stored_revision: string;
   expected: { scan: boolean; rematch: boolean; signature: boolean };
   advisories_loaded: boolean;
   parents: string[];
@@ -97,6 +109,7 @@ const SELECT_INPUTS = `
     SELECT digest FROM manifest WHERE id = $1 OR id IN (SELECT id FROM ancestor)
   )
   SELECT m.digest, m.kind, m.repository_id, r.name AS repository,
+    r.rules_revision AS revision, v.rules_revision AS stored_revision,
     json_build_object('id', v.id, 'state', v.state, 'summary', v.summary, 'results', v.results,
       'inputsHash', v.inputs_hash, 'evaluatedAt', v.evaluated_at) AS stored,
     (SELECT coalesce(json_agg(json_build_object('name', p.name, 'version', p.version,
@@ -115,7 +128,8 @@ const SELECT_INPUTS = `
     EXISTS (SELECT FROM installation_fact WHERE name = 'advisories-loaded') AS advisories_loaded,
     (SELECT coalesce(json_agg(digest), '[]') FROM covering WHERE digest <> m.digest) AS parents,
     (SELECT coalesce(json_agg(json_build_object('digest', c.child_digest, 'platform', c.platform, 'kind', cm.kind,
-        'state', cv.state, 'summary', cv.summary) ORDER BY c.position), '[]')
+        'state', CASE WHEN cv.rules_revision = r.rules_revision THEN cv.state ELSE 'pending' END,
+        'summary', cv.summary) ORDER BY c.position), '[]')
       FROM manifest_child c
       LEFT JOIN manifest cm ON cm.id = c.child_id
       LEFT JOIN verdict cv ON cv.manifest_id = c.child_id

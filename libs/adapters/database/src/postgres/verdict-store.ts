@@ -34,13 +34,17 @@ export class PostgresVerdictStore extends VerdictStore {
       if (locked.length === 0) return null;
       const found = await selectVerdictInputs(manager, manifestId);
       if (found === null) return null;
-      const { stored, inputs } = found;
+      const { stored, inputs, revision } = found;
       const evaluation = judge(inputs);
-      if (isSame(stored, evaluation)) return { verdict: stored, changed: false };
-      const evaluatedAt = await save(manager, manifestId, evaluation);
+      if (isSame(stored, evaluation)) {
+        if (found.storedRevision !== revision) await confirm(manager, manifestId, revision);
+        return { verdict: stored, changed: false };
+      }
+      const evaluatedAt = await save(manager, manifestId, evaluation, revision);
       const { state, summary, results, inputsHash } = evaluation;
       const changed = stored.state !== state || stored.summary !== summary;
       if (changed) await announce(manager, inputs, evaluation);
+      if (changed || found.storedRevision !== revision) await wake(manager, manifestId);
       return { verdict: { id: stored.id, state, summary, results, inputsHash, evaluatedAt }, changed };
     });
   }
@@ -129,10 +133,25 @@ function isSame(stored: FullVerdict, evaluation: Evaluation): boolean {
   );
 }
 
-async function save(manager: EntityManager, manifestId: string, evaluation: Evaluation): Promise<Date> {
+/** What is stored holds by the present rules as well. */
+async function confirm(manager: EntityManager, manifestId: string, revision: string): Promise<void> {
+  await manager.query('UPDATE verdict SET rules_revision = $2 WHERE manifest_id = $1', [
+    manifestId,
+    revision,
+  ]);
+  await wake(manager, manifestId);
+}
+
+async function save(
+  manager: EntityManager,
+  manifestId: string,
+  evaluation: Evaluation,
+  revision: string,
+): Promise<Date> {
   const [row] = await queryRows<{ evaluated_at: Date }>(
     manager,
-    `UPDATE verdict SET state = $2, summary = $3, results = $4, inputs_hash = $5, evaluated_at = now()
+    `UPDATE verdict SET state = $2, summary = $3, results = $4, inputs_hash = $5, rules_revision = $6,
+       evaluated_at = now()
      WHERE manifest_id = $1 RETURNING evaluated_at`,
     [
       manifestId,
@@ -140,25 +159,30 @@ async function save(manager: EntityManager, manifestId: string, evaluation: Eval
       evaluation.summary,
       JSON.stringify(evaluation.results),
       evaluation.inputsHash,
+      revision,
     ],
   );
   return row?.evaluated_at ?? new Date();
 }
 
-/** Tells waiting pulls, the world, and the indexes whose verdict this one is part of. */
+/** Tells the world. */
 async function announce(
   manager: EntityManager,
   { manifestId, repositoryId, context }: VerdictInputs,
   { state }: Evaluation,
 ): Promise<void> {
   const { repository, digest } = context.artifact;
-  await manager.query('SELECT pg_notify($1, $2)', [VERDICT_CHANNEL, manifestId]);
   await writeEvent(manager, 'verdict.changed', `${repository}@${digest}`, {
     manifestId,
     repositoryId,
     digest,
     state,
   });
+}
+
+/** Tells waiting pulls, and has the indexes judged again whose verdict this one is part of. */
+async function wake(manager: EntityManager, manifestId: string): Promise<void> {
+  await manager.query('SELECT pg_notify($1, $2)', [VERDICT_CHANNEL, manifestId]);
   const parents = await queryRows<{ id: string }>(
     manager,
     'SELECT DISTINCT parent_id AS id FROM manifest_child WHERE child_id = $1',

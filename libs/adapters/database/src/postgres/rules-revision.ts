@@ -1,0 +1,20 @@
+import type { StatementRunner } from '../statement-runner.ts';
+
+/** Changes of rules queue behind each other: they are rare, and each touches many repositories. */
+const RULES_LOCK = 5_130_023;
+
+/**
+ * Makes every verdict below a node stale, because the policies or trusted keys that hold there change in this
+ * transaction. Must come first in it: whoever deletes a project locks its repositories before the node as well.
+ *
+ * @param nodeId null for the whole installation
+ */
+export async function raiseRulesRevision(runner: StatementRunner, nodeId: string | null): Promise<void> {
+  await runner.query('SELECT pg_advisory_xact_lock($1)', [RULES_LOCK]);
+  await runner.query(
+    `UPDATE repository SET rules_revision = rules_revision + 1 WHERE id IN (
+       SELECT r.id FROM repository r JOIN node n ON n.id = r.project_id
+       WHERE $1::uuid IS NULL OR n.lineage @> ARRAY[$1::uuid] ORDER BY r.id FOR NO KEY UPDATE OF r)`,
+    [nodeId],
+  );
+}
