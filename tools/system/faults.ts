@@ -3,6 +3,7 @@
  * that was acknowledged is there and hashes right, nothing is visible by half, and open jobs finish.
  */
 import { randomBytes } from 'node:crypto';
+import { request } from 'node:http';
 import { buildImage, buildLayer, type Image, sha256 } from '@sluice/testing';
 import { pushBlobStreamed, pushManifest, type PushTarget } from '../lib/oci-push.ts';
 import { assert, assertEqual, Checklist } from './checklist.ts';
@@ -91,6 +92,25 @@ async function checkContent(interrupted: Image): Promise<string> {
   return 'there, whole';
 }
 
+/** Sends a PATCH of so many chunks, a quarter of a second apart; resolves with its status. */
+function sendSlowly(location: URL, chunks: number, chunkBytes: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: AUTHORIZATION, 'content-type': 'application/octet-stream' };
+    const patch = request(location, { method: 'PATCH', headers }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    });
+    patch.on('error', reject);
+    let sent = 0;
+    const timer = setInterval(() => {
+      patch.write(Buffer.alloc(chunkBytes));
+      if (++sent < chunks) return;
+      clearInterval(timer);
+      patch.end();
+    }, 250);
+  });
+}
+
 async function untilScanned(tag: string): Promise<void> {
   const { body } = await platform.api<{ id: string }>('GET', `/resolve?ref=${REPOSITORY}:${tag}`);
   const deadline = Date.now() + 90_000;
@@ -121,6 +141,24 @@ try {
   assert(await push(await freshImage(), 'first'), 'the first push fails without any fault');
   await untilScanned('first');
 
+  await checklist.check(
+    'SIGTERM lets a running upload finish, and it goes on after the restart',
+    async () => {
+      const start = await fetch(`${platform.url}/v2/${REPOSITORY}/blobs/uploads/`, {
+        method: 'POST',
+        headers: { authorization: AUTHORIZATION },
+      });
+      const location = new URL(start.headers.get('location') ?? '', platform.url);
+      const sending = sendSlowly(location, 8, 100_000);
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      const stopped = platform.stop();
+      assertEqual(await sending, 202, 'answer to the upload under way');
+      await stopped;
+      await platform.launch();
+      const status = await fetch(location, { headers: { authorization: AUTHORIZATION } });
+      assertEqual([status.status, status.headers.get('range')], [204, '0-799999'], 'the upload afterwards');
+    },
+  );
   for (const point of [...PUSH_POINTS, ...SCAN_POINTS]) {
     await checklist.check(`kill -9 at ${point}`, async () => {
       const tag = point.replace('.', '-');

@@ -79,11 +79,13 @@ export class HttpServer {
   async drain(graceMs: number): Promise<void> {
     const closed = this.#app.close();
     const server = this.#app.getHttpServer() as { closeIdleConnections(): void; closeAllConnections(): void };
-    server.closeIdleConnections();
+    // A connection whose last answer has gone out would else be kept for the client's next request.
+    const idle = setInterval(() => server.closeIdleConnections(), 200);
     const timer = setTimeout(() => server.closeAllConnections(), graceMs);
     try {
       await closed;
     } finally {
+      clearInterval(idle);
       clearTimeout(timer);
     }
   }
