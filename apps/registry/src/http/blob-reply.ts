@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { sendsItself } from '@sluice/blob-storage';
 import type { PulledBlob } from '@sluice/distribution';
 import { type ByteRange, OciError, parseRange } from '@sluice/domain/oci';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -105,7 +106,12 @@ async function stream(
   reply.hijack();
   reply.raw.writeHead(status, reply.getHeaders() as Record<string, string | number>);
   try {
-    await pipeline(body, reply.raw);
+    if (sendsItself(body)) {
+      await body.sendTo(reply.raw);
+      reply.raw.end();
+    } else {
+      await pipeline(body, reply.raw);
+    }
   } catch (error) {
     if (isHangUp(error)) return;
     // The status is sent; all that is left is to break off, so that the client does not take the part for the whole.
@@ -120,5 +126,11 @@ function whole(blob: PulledBlob): ByteRange {
 
 function isHangUp(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ECONNRESET' || code === 'EPIPE';
+  return (
+    code === 'ERR_STREAM_PREMATURE_CLOSE' ||
+    code === 'ERR_STREAM_DESTROYED' ||
+    code === 'ECONNRESET' ||
+    code === 'EPIPE' ||
+    code === 'ECANCELED'
+  );
 }

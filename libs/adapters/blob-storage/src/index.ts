@@ -2,6 +2,8 @@ export {
   type AppendResult,
   BlobStorage,
   type ObjectRange,
+  type SendsItself,
+  sendsItself,
   type StorageState,
   type StoredUpload,
 } from './blob-storage.ts';

@@ -2,10 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { type AppendResult, BlobStorage, type ObjectRange, type StoredUpload } from '../blob-storage.ts';
+import { Readable, type Writable } from 'node:stream';
+import {
+  type AppendResult,
+  BlobStorage,
+  type ObjectRange,
+  type SendsItself,
+  type StoredUpload,
+} from '../blob-storage.ts';
 import { BlobStorageError } from '../errors.ts';
 import { BatchWriter } from './batch-writer.ts';
+import { sendFile } from './send-file.ts';
 
 const READ_BUFFER_BYTES = 1024 * 1024;
 const SHARDS = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, '0'));
@@ -93,10 +100,16 @@ export class FsBlobStorage extends BlobStorage {
   async read(key: string, range?: ObjectRange): Promise<Readable> {
     return withTypedErrors('cannot read the blob', async () => {
       const file = await open(this.#path('blobs', key), constants.O_RDONLY);
-      return file.createReadStream({
-        highWaterMark: READ_BUFFER_BYTES,
-        ...(range === undefined ? {} : { start: range.first, end: range.last }),
-      });
+      const [first, last] =
+        range === undefined ? [0, (await file.stat()).size - 1] : [range.first, range.last];
+      if (last < first) {
+        await file.close();
+        return Readable.from([]);
+      }
+      const stream = file.createReadStream({ highWaterMark: READ_BUFFER_BYTES, start: first, end: last });
+      const sendTo = (sink: Writable): Promise<void> =>
+        sendFile(file, first, last, sink).finally(() => stream.destroy());
+      return Object.assign(stream, { sendTo } satisfies SendsItself);
     });
   }
 

@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PassThrough, Writable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sendFile } from './send-file.ts';
+
+const CONTENT = randomBytes(3_500_000);
+
+/** Takes its time with every chunk and keeps a copy only then: a buffer that is written again too early shows. */
+function slowSink(): { sink: Writable; received: () => Buffer } {
+  const chunks: Buffer[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, taken) {
+      setTimeout(() => {
+        chunks.push(Buffer.from(chunk));
+        taken();
+      }, 2);
+    },
+  });
+  return { sink, received: () => Buffer.concat(chunks) };
+}
+
+describe('sending a file', () => {
+  let directory: string;
+  let file: FileHandle;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'sluice-send-'));
+    await writeFile(join(directory, 'object'), CONTENT);
+    file = await open(join(directory, 'object'));
+  });
+  afterAll(async () => {
+    await file.close();
+    await rm(directory, { recursive: true });
+  });
+
+  it('writes every byte once and in order, never touching a buffer that is still under way', async () => {
+    const { sink, received } = slowSink();
+    await sendFile(file, 0, CONTENT.length - 1, sink);
+    expect(received().equals(CONTENT)).toBe(true);
+  });
+
+  it('writes a range, both ends counted, and leaves the sink open', async () => {
+    const { sink, received } = slowSink();
+    await sendFile(file, 1_000, 700_000, sink);
+    expect(received().equals(CONTENT.subarray(1_000, 700_001))).toBe(true);
+    expect(sink.writable).toBe(true);
+  });
+
+  it('gives every one of many transfers at once its own bytes', async () => {
+    const sinks = Array.from({ length: 12 }, slowSink);
+    await Promise.all(sinks.map(({ sink }, n) => sendFile(file, n, CONTENT.length - 1, sink)));
+    for (const [n, { received }] of sinks.entries())
+      expect(received().equals(CONTENT.subarray(n))).toBe(true);
+  });
+
+  it('ends when the sink is closed, however full it is', async () => {
+    const sink = new PassThrough();
+    const sending = sendFile(file, 0, CONTENT.length - 1, sink);
+    await sleep(20);
+    sink.destroy();
+    await expect(sending).rejects.toMatchObject({
+      code: expect.stringMatching(/^ERR_STREAM_(PREMATURE_CLOSE|DESTROYED)$/) as string,
+    });
+    await expect(sendFile(file, 0, 10, sink)).rejects.toThrow();
+  });
+
+  it('fails when the file is shorter than promised, and does not pretend to have sent it', async () => {
+    await expect(sendFile(file, 0, CONTENT.length, slowSink().sink)).rejects.toMatchObject({
+      code: 'STORAGE_FAILED',
+    });
+  });
+});
