@@ -44,10 +44,7 @@ export function redactUrl(url: unknown): unknown {
   if (typeof url !== 'string') return url;
   return url
     .replace(/\/\/[^/@\s]+@/, `//${REDACTED}@`)
-    .replace(
-      /([?&](?:[^=&]*(?:token|signature|password|secret|credential)[^=&]*)=)[^&\s]*/gi,
-      `$1${REDACTED}`,
-    );
+    .replace(/([?&][^=?&]*(?:token|signature|password|secret|credential)[^=?&]*=)[^&\s]*/gi, `$1${REDACTED}`);
 }
 
 function quoted(field: string): string {

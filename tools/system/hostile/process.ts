@@ -86,7 +86,10 @@ export async function attackProcess(arena: Arena, checklist: Checklist): Promise
     ] as const) {
       for (const method of ['PATCH', 'PUT', 'POST']) {
         const answer = await arena.raw([head(method, upload, ...lines) + rest], { waitMs: 250 });
-        assert(!/^HTTP\/1\.1 5/.test(answer.text), `${method} ${lines.join()}: ${answer.text.slice(0, 200)}`);
+        assert(
+          !answer.text.startsWith('HTTP/1.1 5'),
+          `${method} ${lines.join()}: ${answer.text.slice(0, 200)}`,
+        );
       }
     }
   });
@@ -149,13 +152,39 @@ export async function attackProcess(arena: Arena, checklist: Checklist): Promise
           : ['GET', 'HEAD', 'DELETE']) {
           const request = Buffer.from(head(method, path, 'Connection: close', 'Content-Length: 0'), 'utf8');
           const { text } = await arena.raw([request], { waitMs: 2_000 });
-          assert(!/^HTTP\/1\.1 5/.test(text), `${method} ${path}: ${text.slice(0, 900)}`);
+          assert(!text.startsWith('HTTP/1.1 5'), `${method} ${path}: ${text.slice(0, 900)}`);
           assert(!/\r\nX:/i.test(text), `${method} ${path} writes a header`);
           count += 1;
         }
       }
     }
     return `${count} requests, no 5xx`;
+  });
+
+  await check('credentials that are expensive to read', async () => {
+    let slowest = 0;
+    const values = [
+      `Basic x${'='.repeat(60_000)}x`,
+      `Basic ${'A'.repeat(60_000)}`,
+      `Basic ${Buffer.from(`admin:${'x'.repeat(40_000)}`).toString('base64')}`,
+      `Basic ${Buffer.from(`gitlab-ci:${'a.'.repeat(16_000)}`).toString('base64')}`,
+      `Basic ${Buffer.from(`${':'.repeat(40_000)}`).toString('base64')}`,
+      `Bearer slc_${'x'.repeat(60_000)}`,
+      `Bearer ${'.'.repeat(60_000)}`,
+      `Bearer${' '.repeat(60_000)}x y`,
+      `${'a'.repeat(60_000)}`,
+      `Digest ${'a="b",'.repeat(10_000)}`,
+    ];
+    for (const path of ['/v2/', '/service/token', '/api/v1/me']) {
+      for (const value of values) {
+        const at = performance.now();
+        const { status } = await arena.request('GET', path, value);
+        slowest = Math.max(slowest, performance.now() - at);
+        assert(status === 401, `${value.slice(0, 20)} on ${path}: ${status}`);
+      }
+    }
+    assert(slowest < 1_000, `the slowest took ${Math.round(slowest)} ms`);
+    return `the slowest took ${Math.round(slowest)} ms`;
   });
 
   await check('500 pulls held at once, half of whose clients go away', async () => {
