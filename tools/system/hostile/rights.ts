@@ -473,4 +473,65 @@ export async function attackRights(arena: Arena, checklist: Checklist): Promise<
       }
     }
   });
+
+  await checklist.check('an upload of another repository, under a path that one may push to', async () => {
+    const begun = await arena.request('POST', '/v2/foreign/app/theirs/blobs/uploads/', arena.as('admin'));
+    const theirs = begun.headers.get('location') ?? '';
+    await arena.request('PATCH', theirs, arena.as('admin'), { body: 'the beginning of a secret' });
+    const session = theirs.split('/').at(-1);
+    const digest = `sha256:${'a'.repeat(64)}`;
+    for (const path of [theirs, `/v2/${REPOSITORY}/blobs/uploads/${session}`]) {
+      for (const [method, query] of [
+        ['GET', ''],
+        ['PATCH', ''],
+        ['PUT', `?digest=${digest}`],
+        ['DELETE', ''],
+      ] as const) {
+        const body = method === 'PATCH' ? { body: 'x' } : {};
+        const answer = await arena.request(method, `${path}${query}`, arena.as('developer'), body);
+        assert(answer.status === 404, `${method} ${path}: ${answer.status} ${answer.text.slice(0, 160)}`);
+      }
+    }
+    const range = (await arena.request('GET', theirs, arena.as('admin'))).headers.get('range');
+    assert(range === '0-24', `theirs has the range ${range}`);
+  });
+
+  await checklist.check('a limited secret, wherever its holder may do more', async () => {
+    const { text } = await arena.request('POST', '/api/v1/tokens', arena.as('owner'), {
+      body: { name: 'narrow', scopes: [`repository:${REPOSITORY}:pull`] },
+    });
+    const { secret } = JSON.parse(text) as { secret: string };
+    const narrow = basic('owner', secret);
+    const wide = await bearer(
+      platform.url,
+      narrow,
+      `repository:${REPOSITORY}:*`,
+      'repository:hostile/app/other:*',
+    );
+    const pending = await arena.blob(REPOSITORY, `{"pending":"${Date.now()}"}`);
+    assert(pending.size > 0, 'a blob');
+    for (const authorization of [narrow, wide, `Bearer ${secret}`]) {
+      for (const [method, path, body] of [
+        ['POST', `/v2/${REPOSITORY}/blobs/uploads/`],
+        ['DELETE', `/v2/${REPOSITORY}/manifests/v1`],
+        ['PUT', `/v2/${REPOSITORY}/manifests/v1`],
+        ['GET', '/v2/hostile/app/other/tags/list'],
+        ['GET', `/v2/${REPOSITORY}/blobs/${pending.digest}`],
+        ['POST', '/api/v1/tokens', { name: 'wider' }],
+        ['PUT', '/api/v1/me/password', { currentPassword: 'x', newPassword: 'a long password' }],
+        ['POST', '/api/v1/grants', { node: 'hostile/app', principal: 'stranger', role: 'guest' }],
+        ['POST', '/api/v1/robots', { node: 'hostile/app', name: 'wider', role: 'guest' }],
+        ['PUT', '/api/v1/policies', { node: 'hostile/app', document: 'x' }],
+        ['GET', '/api/v1/grants?node=hostile/app'],
+        ['GET', '/api/v1/robots?node=hostile/app'],
+        ['GET', '/api/v1/tokens'],
+      ] as const) {
+        const answer = await arena.request(method, path, authorization, body === undefined ? {} : { body });
+        assert(
+          answer.status >= 400 && answer.status < 500,
+          `${method} ${path}: ${answer.status} ${answer.text.slice(0, 160)}`,
+        );
+      }
+    }
+  });
 }
