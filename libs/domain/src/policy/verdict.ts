@@ -43,14 +43,14 @@ export function worstState(states: Iterable<VerdictState>): VerdictState {
 
 /**
  * Whether an artifact is refused for want of signatures and for nothing else. Who may push it must then be able to
- * read its manifest, or nobody could ever sign it. What an index takes over from its children does not count: its
- * manifest names them and brings none of their content.
+ * read its manifest, or nobody could ever sign it, also while other rules still wait, as anything pending may be read.
+ * What an index takes over from its children does not count: its manifest names them and brings none of their content.
  */
 export function lacksOnlySignatures(results: readonly RuleResult[]): boolean {
-  const refusing = results.filter(({ outcome }) => outcome === 'fail' || outcome === 'pending');
+  const failed = results.filter(({ outcome }) => outcome === 'fail');
   return (
-    refusing.some(({ kind }) => kind === 'signature') &&
-    refusing.every(({ kind }) => kind === 'signature' || kind === 'children')
+    failed.some(({ kind }) => kind === 'signature') &&
+    failed.every(({ kind }) => kind === 'signature' || kind === 'children')
   );
 }
 
