@@ -387,6 +387,8 @@ describe('what touches verdicts', () => {
       await world.verdicts.judgeNow(index.id);
       expect([await isStale(image), await isStale(index)]).toEqual([false, false]);
     }
+    await world.apply(team, 'audited', [SIGNED], 'off');
+    expect(await isStale(image), 'a document that is in force already changes nothing').toBe(false);
     await world.settle();
     expect(await world.state(index)).toBe(before);
   });

@@ -27,10 +27,14 @@ export class PostgresPolicyStore extends PolicyStore {
     const { name } = document.metadata;
     try {
       return await this.#source.transaction(async (manager) => {
+        // Looked at before anything is locked or made stale: pipelines apply the same documents again and again.
+        const before = await selectOne(manager, OF_NAME, [nodeId, name]);
+        if (before !== null && isInForce(before, policy)) return { policy: before, changed: false };
         await raiseRulesRevision(manager, nodeId);
         const current = await lockPolicy(manager, nodeId, name);
         checkVersion(name, current?.version ?? 0, policy.expectedVersion);
-        if (current !== null && canonicalJson(current.document) === canonicalJson(document)) {
+        if (current !== null && isInForce(current, policy)) {
+          await writeEvent(manager, 'policy.changed', describe(current), { nodeId });
           return { policy: current, changed: false };
         }
         const id = current?.id ?? newId();
@@ -61,7 +65,7 @@ export class PostgresPolicyStore extends PolicyStore {
   }
 
   find(nodeId: string | null, name: string): Promise<PolicyRecord | null> {
-    return selectOne(this.#source, 'p.node_id IS NOT DISTINCT FROM $1 AND p.name = $2', [nodeId, name]);
+    return selectOne(this.#source, OF_NAME, [nodeId, name]);
   }
 
   list({ scope, after, limit }: PolicyQuery): Promise<PolicyRecord[]> {
@@ -88,13 +92,26 @@ export class PostgresPolicyStore extends PolicyStore {
       if (attached === null) return null;
       await raiseRulesRevision(manager, attached.nodeId);
       const policy = await selectOne(manager, 'p.id = $1', [id], 'FOR UPDATE OF p');
-      if (policy === null) return null;
+      if (policy === null) {
+        // Another was faster; what was made stale here is judged again all the same.
+        await writeEvent(manager, 'policy.changed', describe(attached), { nodeId: attached.nodeId });
+        return null;
+      }
       checkVersion(policy.name, policy.version, expectedVersion);
       await manager.query('DELETE FROM policy WHERE id = $1', [id]);
       await writeEvent(manager, 'policy.changed', describe(policy), { nodeId: policy.nodeId });
       return policy;
     });
   }
+}
+
+const OF_NAME = 'p.node_id IS NOT DISTINCT FROM $1 AND p.name = $2';
+
+/** @throws PolicyError policy-changed when it is in force in another version than the author has seen */
+function isInForce(current: PolicyRecord, { document, expectedVersion }: NewPolicy): boolean {
+  if (canonicalJson(current.document) !== canonicalJson(document)) return false;
+  checkVersion(current.name, current.version, expectedVersion);
+  return true;
 }
 
 /** Waits for whoever changes the policy of this name, whether or not it exists yet. */
@@ -106,12 +123,7 @@ async function lockPolicy(
   await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [
     `policy/${nodeId ?? ''}/${name}`,
   ]);
-  return selectOne(
-    manager,
-    'p.node_id IS NOT DISTINCT FROM $1 AND p.name = $2',
-    [nodeId, name],
-    'FOR UPDATE OF p',
-  );
+  return selectOne(manager, OF_NAME, [nodeId, name], 'FOR UPDATE OF p');
 }
 
 /** The condition on `p` and its node `n`, with parameters from `$3` on. */

@@ -72,7 +72,11 @@ export class PostgresTrustedKeyStore extends TrustedKeyStore {
       if (listed === undefined) return null;
       await raiseRulesRevision(manager, listed.nodeId);
       const [key] = await select(manager, 'WHERE k.id = $1 FOR UPDATE OF k', [id]);
-      if (key === undefined) return null;
+      if (key === undefined) {
+        // Another was faster; what was made stale here is judged again all the same.
+        await writeEvent(manager, 'trust.changed', listed.nodePath, { nodeId: listed.nodeId });
+        return null;
+      }
       await manager.query('DELETE FROM trusted_key WHERE id = $1', [id]);
       await writeEvent(manager, 'trust.changed', key.nodePath, { nodeId: key.nodeId });
       return key;
