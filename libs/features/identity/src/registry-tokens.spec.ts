@@ -91,7 +91,10 @@ describe('a registry token', () => {
     };
     expect(await of(['*'])).toBeUndefined();
     expect(await of([])).toEqual([]);
-    expect(await of(['api:read', 'repository:other/*:pull'])).toEqual(['api:read', 'repository:other/*:pull']);
+    expect(await of(['api:read', 'repository:other/*:pull'])).toEqual([
+      'api:read',
+      'repository:other/*:pull',
+    ]);
     const many = Array.from({ length: 49 }, (_, index) => `repository:x${index}/${'y'.repeat(240)}:pull`);
     expect(await of([...many, 'repository:team/*:push'])).toEqual(['repository:team/*:push']);
   });
