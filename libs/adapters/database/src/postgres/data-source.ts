@@ -7,16 +7,16 @@ import { PrincipalEntity } from './entities/principal.entity.ts';
 import { SecretEntity } from './entities/secret.entity.ts';
 import { Core1 } from './migrations/1-core.ts';
 import { Scanning2 } from './migrations/2-scanning.ts';
-import { Signing3 } from './migrations/3-signing.ts';
+import { Signing7 } from './migrations/7-signing.ts';
 import { Registry3 } from './migrations/3-registry.ts';
 import { Work4 } from './migrations/4-work.ts';
-import { Catalog7 } from './migrations/7-catalog.ts';
-import { Audit8 } from './migrations/8-audit.ts';
-import { Gate9 } from './migrations/9-gate.ts';
-import { Freshness10 } from './migrations/10-freshness.ts';
+import { Catalog5 } from './migrations/5-catalog.ts';
+import { Audit6 } from './migrations/6-audit.ts';
+import { Gate8 } from './migrations/8-gate.ts';
+import { Freshness9 } from './migrations/9-freshness.ts';
 
 /** Every table that migrations make, oldest first. */
-const MIGRATIONS = [Core1, Scanning2, Registry3, Work4, Catalog7, Audit8, Signing3, Gate9, Freshness10];
+const MIGRATIONS = [Core1, Scanning2, Registry3, Work4, Catalog5, Audit6, Signing7, Gate8, Freshness9];
 
 /** Tables that are read and written row by row; set-based and hot statements are SQL in the stores. */
 const ENTITIES = [AccessGrantEntity, CiBindingEntity, NodeEntity, PrincipalEntity, SecretEntity];

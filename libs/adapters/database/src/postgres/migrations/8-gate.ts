@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** What verdicts are collected by. */
-export class Gate9 implements MigrationInterface {
-  readonly name = 'Gate1700000000009';
+export class Gate8 implements MigrationInterface {
+  readonly name = 'Gate1700000000008';
 
   async up(runner: QueryRunner): Promise<void> {
     // Things that happened once and hold for ever, such as "advisory data was loaded": removing the data again does

@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** The keys whose signatures count, and the event of a signature tag that goes. */
-export class Signing3 implements MigrationInterface {
-  readonly name = 'Signing1700000000013';
+export class Signing7 implements MigrationInterface {
+  readonly name = 'Signing1700000000007';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(

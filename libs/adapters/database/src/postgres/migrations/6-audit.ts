@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** Makes the audit log append-only for everybody who is not allowed to drop triggers, and lists fast. */
-export class Audit8 implements MigrationInterface {
-  readonly name = 'Audit1700000000008';
+export class Audit6 implements MigrationInterface {
+  readonly name = 'Audit1700000000006';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(

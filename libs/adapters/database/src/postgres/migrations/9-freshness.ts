@@ -5,8 +5,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * they concern, in the same transaction; a verdict of an older revision is not let through any more, however long the
  * queue of what must be judged again is.
  */
-export class Freshness10 implements MigrationInterface {
-  readonly name = 'Freshness1700000000010';
+export class Freshness9 implements MigrationInterface {
+  readonly name = 'Freshness1700000000009';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query('ALTER TABLE repository ADD COLUMN rules_revision bigint NOT NULL DEFAULT 0');
