@@ -11,7 +11,6 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
-  statSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -225,12 +224,6 @@ try {
       });
     }
   }
-  await checklist.check('a large layer leaves the registry responsive and memory flat', async () => {
-    const size = statSync(join(work, 'debian.tar')).size;
-    const { body } = await platform.api<Artifact>('GET', `/resolve?ref=${PROJECT}/debian:1`);
-    assert(body.verdict.state !== 'pending', 'the verdict is still pending');
-    return `${Math.round(size / 1e6)} MB uncompressed, verdict ${body.verdict.state}`;
-  });
 } finally {
   await platform.remove();
   rmSync(work, { recursive: true, force: true });
