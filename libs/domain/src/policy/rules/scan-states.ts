@@ -1,16 +1,39 @@
-import type { Facts } from '../facts.ts';
+import type { ScanRule, VulnerabilitiesRule } from '../document.ts';
 import type { ScanEvidence } from '../evidence.ts';
+import type { Facts } from '../facts.ts';
+import { type Judgement, outcomeOfMissing, outcomeOfNoData, SCAN_AGAIN, WAIT_FOR_SCAN } from './judgement.ts';
+
+/** A judgement of one scan report, without what its rule says of all of them. */
+export type ReportJudgement = Omit<Judgement, 'expected' | 'evidence'>;
 
 /**
- * Why a scan could match nothing: `never-loaded` while no advisory data was ever loaded, which is nobody's fault but
- * ours; `stale` when the report is from that time and data came since.
+ * Judges a report that could match nothing, because there was no advisory data at all; null for any other report.
+ * While none was ever loaded that is nobody's fault but ours, and the rule says what holds; once there is some, the
+ * report is from before it, and as good as missing.
  */
-export function advisoryGap(evidence: ScanEvidence, facts: Facts): 'never-loaded' | 'stale' | null {
+export function judgeAdvisoryGap(
+  rule: ScanRule | VulnerabilitiesRule,
+  evidence: ScanEvidence,
+  { context }: Facts,
+): ReportJudgement | null {
   if (evidence.state !== 'no-data' || evidence.advisoryRevision !== null) return null;
-  return facts.context.advisoriesLoaded ? 'stale' : 'never-loaded';
+  if (!context.advisoriesLoaded) {
+    return {
+      outcome: outcomeOfNoData(rule.noAdvisoryData),
+      reason:
+        'no advisory data was ever loaded, so nothing could be matched: load it with "sluice db import <file>"',
+      found: describeState(evidence),
+      remedy: 'an administrator: load advisory data with "sluice db import <file>"',
+    };
+  }
+  const isExpected = context.expected.scan || context.expected.rematch;
+  return {
+    outcome: outcomeOfMissing(rule.onMissing, isExpected),
+    reason: 'it was scanned before advisory data was loaded, so its findings are unknown',
+    found: 'a scan report from before the first advisory data',
+    remedy: isExpected ? WAIT_FOR_SCAN : SCAN_AGAIN,
+  };
 }
-
-export const LOAD_ADVISORIES = 'an administrator: load advisory data with "sluice db import <file>"';
 
 /** What a state of ignorance means, with the scanner's own reasons. */
 export function describeState(evidence: ScanEvidence): string {
@@ -26,9 +49,3 @@ export function describeState(evidence: ScanEvidence): string {
   const reasons = evidence.reasons.slice(0, 3).join('; ');
   return reasons === '' ? text : `${text} (${reasons})`;
 }
-
-export const NO_DATA_REASON =
-  'no advisory data was ever loaded, so nothing could be matched: load it with "sluice db import <file>"';
-
-export const STALE_REASON = 'it was scanned before advisory data was loaded, so its findings are unknown';
-export const STALE_FOUND = 'a scan report from before the first advisory data';

@@ -4,19 +4,11 @@ import type { ScanEvidence } from '../evidence.ts';
 import {
   type Judgement,
   outcomeOfMissing,
-  outcomeOfNoData,
   READABLE_CONTENTS,
   SCAN_AGAIN,
   WAIT_FOR_SCAN,
 } from './judgement.ts';
-import {
-  advisoryGap,
-  describeState,
-  LOAD_ADVISORIES,
-  NO_DATA_REASON,
-  STALE_FOUND,
-  STALE_REASON,
-} from './scan-states.ts';
+import { describeState, judgeAdvisoryGap, type ReportJudgement } from './scan-states.ts';
 
 /** One judgement for each scan report of the artifact, one that says "missing" when there is none. */
 export function judgeScan(rule: ScanRule, facts: Facts): Judgement[] {
@@ -45,29 +37,12 @@ function judgeReport(
   rule: ScanRule,
   { evidence }: EvidenceRecord<ScanEvidence>,
   facts: Facts,
-): Omit<Judgement, 'expected' | 'evidence'> {
+): ReportJudgement {
   const found = describeState(evidence);
   if (rule.allowedStates.includes(evidence.state))
     return { outcome: 'pass', reason: found, found, remedy: null };
-  const gap = advisoryGap(evidence, facts);
-  if (gap === 'never-loaded') {
-    return {
-      outcome: outcomeOfNoData(rule.noAdvisoryData),
-      reason: NO_DATA_REASON,
-      found,
-      remedy: LOAD_ADVISORIES,
-    };
-  }
-  if (gap === 'stale') {
-    const { expected } = facts.context;
-    const isExpected = expected.scan || expected.rematch;
-    return {
-      outcome: outcomeOfMissing(rule.onMissing, isExpected),
-      reason: STALE_REASON,
-      found: STALE_FOUND,
-      remedy: isExpected ? WAIT_FOR_SCAN : SCAN_AGAIN,
-    };
-  }
+  const gap = judgeAdvisoryGap(rule, evidence, facts);
+  if (gap !== null) return gap;
   return {
     outcome: 'fail',
     reason: found,

@@ -6,19 +6,11 @@ import {
   enumerate,
   type Judgement,
   outcomeOfMissing,
-  outcomeOfNoData,
   READABLE_CONTENTS,
   SCAN_AGAIN,
   WAIT_FOR_SCAN,
 } from './judgement.ts';
-import {
-  advisoryGap,
-  describeState,
-  LOAD_ADVISORIES,
-  NO_DATA_REASON,
-  STALE_FOUND,
-  STALE_REASON,
-} from './scan-states.ts';
+import { describeState, judgeAdvisoryGap, type ReportJudgement } from './scan-states.ts';
 
 /** One judgement for each scan report of the artifact, one that says "missing" when there is none. */
 export function judgeVulnerabilities(rule: VulnerabilitiesRule, facts: Facts): Judgement[] {
@@ -49,7 +41,7 @@ function judgeReport(
   rule: VulnerabilitiesRule,
   { evidence }: EvidenceRecord<ScanEvidence>,
   facts: Facts,
-): Omit<Judgement, 'expected' | 'evidence'> {
+): ReportJudgement {
   const denied = deniedFindings(rule, evidence.findings);
   if (denied.length > 0) return judgeDenied(rule, denied, facts.context.artifact.repository);
   if (evidence.state === 'ok' || evidence.state === 'findings') {
@@ -62,25 +54,8 @@ function judgeReport(
     };
   }
   const found = describeState(evidence);
-  const gap = advisoryGap(evidence, facts);
-  if (gap === 'never-loaded') {
-    return {
-      outcome: outcomeOfNoData(rule.noAdvisoryData),
-      reason: NO_DATA_REASON,
-      found,
-      remedy: LOAD_ADVISORIES,
-    };
-  }
-  if (gap === 'stale') {
-    const { expected } = facts.context;
-    const isExpected = expected.scan || expected.rematch;
-    return {
-      outcome: outcomeOfMissing(rule.onMissing, isExpected),
-      reason: STALE_REASON,
-      found: STALE_FOUND,
-      remedy: isExpected ? WAIT_FOR_SCAN : SCAN_AGAIN,
-    };
-  }
+  const gap = judgeAdvisoryGap(rule, evidence, facts);
+  if (gap !== null) return gap;
   // The report is there and says that something was not seen: no work is under way that would change that.
   return {
     outcome: outcomeOfMissing(rule.onMissing, false),
@@ -94,7 +69,7 @@ function judgeDenied(
   rule: VulnerabilitiesRule,
   denied: readonly Finding[],
   repository: string,
-): Omit<Judgement, 'expected' | 'evidence'> {
+): ReportJudgement {
   const updates = new Set<string>();
   for (const {
     package: { name },
