@@ -2,7 +2,7 @@
  * Installs the outside programs of the system tests: clients from Debian packages, the rest from pinned Go modules.
  * What is already there is left alone. Prints one line per program.
  */
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -16,12 +16,23 @@ const PACKAGES: Record<string, string> = {
   'docker.io': '/usr/sbin/dockerd',
   debootstrap: '/usr/sbin/debootstrap',
   wrk: '/usr/bin/wrk',
+  buildah: '/usr/bin/buildah',
+  containerd: '/usr/bin/ctr',
+  'redis-server': '/usr/bin/redis-server',
+  'postgresql-15': '/usr/lib/postgresql/15/bin/postgres',
+  'ceph-mon': '/usr/bin/ceph-mon',
+  'ceph-osd': '/usr/bin/ceph-osd',
+  radosgw: '/usr/bin/radosgw',
 };
 
 interface GoTool {
   readonly binary: string;
   /** `go install` target with its version; absent for tools that are built from a module of ours. */
   readonly install?: string;
+  /** Variables of its build. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Only for comparisons: not installed unless it is asked for by name. */
+  readonly isPeer?: true;
   /** Directory under tools/system/go with go.mod and go.sum, for modules that cannot be `go install`ed by version. */
   readonly module?: string;
   readonly build?: readonly string[];
@@ -31,7 +42,25 @@ const GO_TOOLS: readonly GoTool[] = [
   { binary: 'crane', install: 'github.com/google/go-containerregistry/cmd/crane@v0.21.9' },
   { binary: 'cosign', install: 'github.com/sigstore/cosign/v3/cmd/cosign@v3.1.2' },
   { binary: 'helm', install: 'helm.sh/helm/v4/cmd/helm@v4.2.4' },
-  { binary: 'registry', install: 'github.com/distribution/distribution/v3/cmd/registry@v3.1.1' },
+  { binary: 'cosign-2', install: 'github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5' },
+  { binary: 'regctl', install: 'github.com/regclient/regclient/cmd/regctl@v0.11.5' },
+  { binary: 'notation', install: 'github.com/notaryproject/notation/cmd/notation@v1.3.2' },
+  { binary: 'versitygw', install: 'github.com/versity/versitygw/cmd/versitygw@v1.7.0' },
+  {
+    binary: 'conformance',
+    install: 'github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260730175803-fee21197eb94',
+  },
+  {
+    binary: 'registry',
+    install: 'github.com/distribution/distribution/v3/cmd/registry@v3.1.1',
+    isPeer: true,
+  },
+  {
+    binary: 'zot',
+    install: 'zotregistry.dev/zot/v2/cmd/zot@v2.1.20',
+    env: { GOEXPERIMENT: 'jsonv2' },
+    isPeer: true,
+  },
   { binary: 'oras', module: 'oras', build: ['build', '-mod=mod', 'oras.land/oras/cmd/oras'] },
   {
     binary: 'conformance-1.1.1.test',
@@ -45,7 +74,7 @@ export async function installTools(only?: readonly string[]): Promise<string> {
   const directory = toolsDirectory();
   await installPackages(only);
   for (const tool of GO_TOOLS) {
-    if (only !== undefined && !only.includes(tool.binary)) continue;
+    if (only === undefined ? tool.isPeer : !only.includes(tool.binary)) continue;
     if (existsSync(join(directory, tool.binary))) continue;
     const startedAt = Date.now();
     console.error(`system tools: building ${tool.binary}`);
@@ -76,18 +105,21 @@ async function installPackages(only: readonly string[] | undefined): Promise<voi
 async function buildGoTool(tool: GoTool, directory: string): Promise<void> {
   const env = {
     ...process.env,
-    GOBIN: directory,
+    ...tool.env,
     CGO_ENABLED: '0',
     GOFLAGS: '-trimpath',
     // These modules are pinned by the go.sum beside their go.mod; the checksum database does not know all of them.
     ...(tool.module === undefined ? {} : { GONOSUMDB: 'github.com/opencontainers/*,oras.land/*' }),
   };
-  if (tool.install !== undefined) {
-    await run('go', ['install', tool.install], { env, timeoutSeconds: 1_800 });
-    return;
-  }
   const work = mkdtempSync(join(tmpdir(), 'sluice-go-'));
   try {
+    if (tool.install !== undefined) {
+      await run('go', ['install', tool.install], { env: { ...env, GOBIN: work }, timeoutSeconds: 1_800 });
+      // Two versions of one program are told apart by their file names here.
+      const [built = tool.binary] = readdirSync(work);
+      cpSync(join(work, built), join(directory, tool.binary));
+      return;
+    }
     cpSync(join(ROOT, 'tools', 'system', 'go', tool.module ?? ''), work, { recursive: true });
     const [verb = 'build', ...rest] = tool.build ?? [];
     await run('go', [verb, '-o', join(BIN, tool.binary), ...rest], { env, cwd: work, timeoutSeconds: 1_800 });
