@@ -48,7 +48,8 @@ const GO_TOOLS: readonly GoTool[] = [
   { binary: 'versitygw', install: 'github.com/versity/versitygw/cmd/versitygw@v1.7.0' },
   {
     binary: 'conformance',
-    install: 'github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260730175803-fee21197eb94',
+    module: 'conformance-main',
+    build: ['build', '-mod=mod', 'github.com/opencontainers/distribution-spec/conformance'],
   },
   {
     binary: 'registry',
