@@ -44,7 +44,11 @@ const GO_TOOLS: readonly GoTool[] = [
   { binary: 'helm', install: 'helm.sh/helm/v4/cmd/helm@v4.2.4' },
   { binary: 'cosign-2', install: 'github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5' },
   { binary: 'regctl', install: 'github.com/regclient/regclient/cmd/regctl@v0.11.5' },
-  { binary: 'notation', install: 'github.com/notaryproject/notation/cmd/notation@v1.3.2' },
+  {
+    binary: 'notation',
+    module: 'notation',
+    build: ['build', '-mod=mod', 'github.com/notaryproject/notation/cmd/notation'],
+  },
   { binary: 'versitygw', install: 'github.com/versity/versitygw/cmd/versitygw@v1.7.0' },
   {
     binary: 'conformance',
@@ -110,7 +114,7 @@ async function buildGoTool(tool: GoTool, directory: string): Promise<void> {
     CGO_ENABLED: '0',
     GOFLAGS: '-trimpath',
     // These modules are pinned by the go.sum beside their go.mod; the checksum database does not know all of them.
-    ...(tool.module === undefined ? {} : { GONOSUMDB: 'github.com/opencontainers/*,oras.land/*' }),
+    ...(tool.module === undefined ? {} : { GONOSUMDB: 'github.com/opencontainers/*,github.com/notaryproject/*,oras.land/*' }),
   };
   const work = mkdtempSync(join(tmpdir(), 'sluice-go-'));
   try {
