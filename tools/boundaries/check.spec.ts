@@ -55,6 +55,17 @@ describe('the import rules', () => {
     expect(check(registry, '@sluice/api', [entry('@sluice/api', 'app')])[0]).toMatch(/except standalone/);
   });
 
+  it('lets the runtime open technologies of adapters, and nobody but apps import the runtime', () => {
+    const runtime = entry('@sluice/runtime', 'runtime', ['@sluice/database']);
+    expect(check(runtime, '@sluice/database/postgres', [database])).toEqual([]);
+    const api = entry('@sluice/api', 'app', ['@sluice/runtime']);
+    expect(check(api, '@sluice/runtime', [runtime])).toEqual([]);
+    expect(check(gate, '@sluice/runtime', [runtime])).toContainEqual(
+      expect.stringMatching(/@sluice\/gate \(feature\) -> @sluice\/runtime \(runtime\) is not allowed/),
+    );
+    expect(check(runtime, '@sluice/api', [api])).toContainEqual(expect.stringMatching(/is not allowed/));
+  });
+
   it('keeps the domain pure: hashing is allowed, files and clocks are not', () => {
     expect(check(domain, 'node:crypto')).toEqual([]);
     expect(check(domain, 'node:fs')[0]).toMatch(/pure/);

@@ -1,9 +1,9 @@
 /** The layers of the code; every package.json says its own under `sluice.tag`. */
-export type Layer = 'domain' | 'platform' | 'adapter' | 'feature' | 'testing' | 'app';
+export type Layer = 'domain' | 'platform' | 'adapter' | 'feature' | 'runtime' | 'testing' | 'app';
 
 /**
  * Which layer may import which (docs/ARCHITECTURE.md, "Imports go one way"). Data flows
- * request -> app -> feature -> domain and ports <- adapters.
+ * request -> app -> feature -> domain and ports <- adapters; `runtime` is what the processes of the apps have in common.
  */
 export const ALLOWED: Record<Layer, readonly Layer[]> = {
   domain: [],
@@ -11,7 +11,8 @@ export const ALLOWED: Record<Layer, readonly Layer[]> = {
   adapter: ['domain'],
   feature: ['domain', 'adapter'],
   testing: ['domain', 'adapter'],
-  app: ['domain', 'platform', 'adapter', 'feature', 'app'],
+  runtime: ['domain', 'platform', 'adapter', 'feature'],
+  app: ['domain', 'platform', 'adapter', 'feature', 'runtime', 'app'],
 };
 
 /** Edges beyond the table: the ledger of jobs is a part of the database, and the dispatcher only says when to run. */

@@ -1,7 +1,7 @@
 import { constants, existsSync, rmSync, statfsSync } from 'node:fs';
 import { access, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StartError } from './start-error.ts';
+import { StartError } from '@sluice/runtime';
 
 /** Below this the embedded database could stop in the middle of its own recovery. */
 const DISK_NEEDED_MB = 300;

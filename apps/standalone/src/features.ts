@@ -24,11 +24,10 @@ import {
   Sboms,
 } from '@sluice/scanning';
 import { SignatureSweep, SignatureVerifier, StoredSignatureContents, TrustedKeys } from '@sluice/signing';
+import type { Checkpoint, Stores } from '@sluice/runtime';
+import type { BlobStorage } from '@sluice/blob-storage';
 import type { StandaloneConfig } from './config.ts';
 import type { DataDirectory } from './data-directory.ts';
-import type { Checkpoint } from './fault-points.ts';
-import type { State } from './state.ts';
-import type { Stores } from './stores.ts';
 
 /** A client that was told of a blob gets this long to push the manifest that names it. */
 const LEASE_SECONDS = 86_400;
@@ -44,11 +43,11 @@ export async function createFeatures(parts: {
   readonly config: StandaloneConfig;
   readonly directory: DataDirectory;
   readonly publicUrl: string;
-  readonly state: State;
+  readonly blobs: BlobStorage;
   readonly stores: Stores;
   readonly checkpoint: Checkpoint;
 }) {
-  const { config, directory, publicUrl, state, stores, checkpoint } = parts;
+  const { config, directory, publicUrl, blobs, stores, checkpoint } = parts;
   const gate = new PullGate(stores.verdictSignals, stores.denialLog, {
     holdMs: config.gateHoldSeconds * 1_000,
     publicUrl,
@@ -57,7 +56,7 @@ export async function createFeatures(parts: {
   const verifier = new SignatureVerifier(
     stores.signatures,
     stores.trustedKeys,
-    new StoredSignatureContents(stores.signatures, state.blobs),
+    new StoredSignatureContents(stores.signatures, blobs),
     stores.evidence,
     () => new Date(),
   );
@@ -68,29 +67,26 @@ export async function createFeatures(parts: {
   const importer = new AdvisoryImporter(stores.advisories, undefined, checkpoint);
   return {
     layerReader,
-    scanner: new ArtifactScanner(stores.inventories, state.blobs, layerReader, matcher, checkpoint),
+    scanner: new ArtifactScanner(stores.inventories, blobs, layerReader, matcher, checkpoint),
     rematcher: new AdvisoryRematcher(stores.advisories, stores.inventories, matcher),
-    advisoryUploads: new AdvisoryUploads(state.blobs, stores.jobs, importer),
+    advisoryUploads: new AdvisoryUploads(blobs, stores.jobs, importer),
     sboms: new Sboms(stores.inventories),
     identity: await createIdentityFeature(config, directory, publicUrl, stores),
     catalog: new Catalog(stores.catalog, stores.verdictSignals, new GateFreshness(verdicts)),
     members: new Members(stores.grants, stores.audit),
     projects: new Projects(stores.nodes, stores.audit),
-    manifests: new ManifestService(
-      reads,
-      stores.manifestWrites,
-      gate,
-      new StatementCheck(reads, state.blobs),
-      { ...lease, cacheBytes: MANIFEST_CACHE_BYTES },
-    ),
-    blobs: new BlobService(reads, stores.blobLinks, state.blobs, gate, lease),
+    manifests: new ManifestService(reads, stores.manifestWrites, gate, new StatementCheck(reads, blobs), {
+      ...lease,
+      cacheBytes: MANIFEST_CACHE_BYTES,
+    }),
+    blobs: new BlobService(reads, stores.blobLinks, blobs, gate, lease),
     uploads: new UploadService(
       stores.uploadSessions,
-      state.blobs,
+      blobs,
       { ...lease, sessionSeconds: UPLOAD_SESSION_SECONDS },
       checkpoint,
     ),
-    uploadSweep: new UploadSweep(stores.uploadSessions, state.blobs),
+    uploadSweep: new UploadSweep(stores.uploadSessions, blobs),
     trustedKeys: new TrustedKeys(stores.trustedKeys, stores.audit),
     verifier,
     signatureSweep: new SignatureSweep(stores.signatures, stores.jobs),

@@ -16,8 +16,8 @@ import {
   registerTokenEndpoint,
 } from '@sluice/registry';
 import type { TokenEndpoint } from '@sluice/identity';
+import { StartError } from '@sluice/runtime';
 import { type FastifyInstance, fastify, LogController } from 'fastify';
-import { StartError } from './start-error.ts';
 
 export interface HttpParts {
   readonly api: ApiDependencies;

@@ -1,24 +1,28 @@
-import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { Health, type Logger, Metrics } from '@sluice/platform';
+import {
+  type Blobs,
+  checkpointFor,
+  openBlobs,
+  openState,
+  openStores,
+  type RunningProcess,
+  type State,
+  type Stores,
+} from '@sluice/runtime';
 import type { StandaloneConfig } from './config.ts';
 import { DataDirectory } from './data-directory.ts';
-import { checkpointFor } from './fault-points.ts';
 import { createFeatures, type Features } from './features.ts';
 import { HttpServer } from './http-server.ts';
-import { openState, type State } from './state.ts';
-import { openStores, type Stores } from './stores.ts';
 import { VERSION } from './version.ts';
-import type { Greeting } from './welcome.ts';
+import { type Greeting, welcome } from './welcome.ts';
 import { Workers } from './workers.ts';
-
-/** Readiness ends before the last bytes do, so that a load balancer can send pushes elsewhere. */
-const DISK_RESERVE_BYTES = 64 * 1_048_576;
 
 interface Running {
   readonly config: StandaloneConfig;
   readonly directory: DataDirectory;
   readonly state: State;
+  readonly blobs: Blobs;
   readonly stores: Stores;
   readonly features: Features;
   readonly workers: Workers;
@@ -27,7 +31,7 @@ interface Running {
 }
 
 /** The whole platform in one process. */
-export class Standalone implements Greeting {
+export class Standalone implements Greeting, RunningProcess {
   readonly publicUrl: string;
   readonly generatedPassword: string | null;
   readonly dataDirectory: string;
@@ -51,19 +55,31 @@ export class Standalone implements Greeting {
     try {
       const port = config.port === 0 ? await freePort(config.host) : config.port;
       const publicUrl = config.publicUrl ?? `http://${config.host}:${port}`;
-      const state = await openState(config, directory, logger);
+      const state = await openState(
+        { databaseUrl: config.databaseUrl, embeddedDirectory: directory.postgres },
+        logger,
+      );
       undo.push(() => state.close());
+      const blobs = await openBlobs(config, directory.blobs);
+      undo.push(() => blobs.close());
       const checkpoint = checkpointFor(config.faultPoint, logger);
       const stores = await openStores(state, logger, checkpoint);
-      const features = await createFeatures({ config, directory, publicUrl, state, stores, checkpoint });
+      const features = await createFeatures({
+        config,
+        directory,
+        publicUrl,
+        blobs: blobs.storage,
+        stores,
+        checkpoint,
+      });
       undo.push(() => features.layerReader.close());
 
       const created = await features.identity.users.ensureFirstAdmin(config.adminPassword ?? null);
       await features.policies.ensureDefault();
 
       const [health, metrics] = [new Health(), new Metrics()];
-      health.add({ name: 'database', check: async () => void (await state.database.query('SELECT 1')) });
-      health.add({ name: 'blob-storage', check: () => checkDisk(config.blobStore ?? directory.blobs) });
+      health.add({ name: 'database', check: () => state.check() });
+      health.add({ name: 'blob-storage', check: () => blobs.check() });
 
       const { identity } = features;
       const server = await HttpServer.create({
@@ -106,7 +122,7 @@ export class Standalone implements Greeting {
       logger.info({ event: 'process.ready', publicUrl }, 'Ready');
       return new Standalone(
         { publicUrl, generatedPassword: created?.password ?? null, dataDirectory: directory.path },
-        { config, directory, state, stores, features, workers, server, health },
+        { config, directory, state, blobs, stores, features, workers, server, health },
       );
     } catch (error) {
       for (const step of undo.toReversed()) await step();
@@ -114,23 +130,23 @@ export class Standalone implements Greeting {
     }
   }
 
+  get greeting(): string {
+    return welcome(this);
+  }
+
   /** Finishes running requests and jobs within the drain time, then closes everything in the order of use. */
   async stop(): Promise<void> {
-    const { config, directory, state, stores, features, workers, server, health } = this.#running;
+    const { config, directory, state, blobs, stores, features, workers, server, health } = this.#running;
     const graceMs = config.drainSeconds * 1_000;
     health.drain();
     await server.drain(graceMs);
     await workers.stop(graceMs);
     await features.layerReader.close();
     await stores.denialLog.close();
+    await blobs.close();
     await state.close();
     directory.release();
   }
-}
-
-async function checkDisk(directory: string): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  if (bavail * bsize < DISK_RESERVE_BYTES) throw new Error(`${directory} is full`);
 }
 
 /** The public URL is needed before anything listens, so a port of one's own choice is chosen first. */

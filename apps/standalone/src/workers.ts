@@ -1,14 +1,11 @@
-import { type JobHandler, OutboxRelay } from '@sluice/jobs';
-import { LocalDispatcher } from '@sluice/jobs/local';
+import { type Dispatcher, type JobHandler, OutboxRelay } from '@sluice/jobs';
 import type { Logger, Metrics } from '@sluice/platform';
 import { verdictJobs } from '@sluice/gate';
 import { scannerJobs } from '@sluice/scanner';
+import { type Checkpoint, reportTo, startJobs, type State, type Stores } from '@sluice/runtime';
 import { signerJobs } from '@sluice/signer';
 import type { StandaloneConfig } from './config.ts';
-import type { Checkpoint } from './fault-points.ts';
 import type { Features } from './features.ts';
-import type { State } from './state.ts';
-import type { Stores } from './stores.ts';
 import { subscribers } from './subscriptions.ts';
 
 const SCAN_JOB = 'scan.artifact';
@@ -20,10 +17,10 @@ const ORPHAN_AGE_MS = 86_400_000;
 /** Everything that happens without a request: events become jobs, jobs are done, expired uploads are swept. */
 export class Workers {
   readonly #relay: OutboxRelay;
-  readonly #dispatcher: LocalDispatcher;
+  readonly #dispatcher: Dispatcher;
   readonly #sweepTimer: NodeJS.Timeout;
 
-  private constructor(relay: OutboxRelay, dispatcher: LocalDispatcher, sweepTimer: NodeJS.Timeout) {
+  private constructor(relay: OutboxRelay, dispatcher: Dispatcher, sweepTimer: NodeJS.Timeout) {
     this.#relay = relay;
     this.#dispatcher = dispatcher;
     this.#sweepTimer = sweepTimer;
@@ -39,27 +36,24 @@ export class Workers {
     readonly checkpoint: Checkpoint;
   }): Promise<Workers> {
     const { config, features, stores, state, logger, metrics, checkpoint } = parts;
-    const onError = (error: unknown): void =>
-      logger.error({ event: 'worker.fault', err: error }, 'A worker met a fault and goes on');
+    const onError = reportTo(logger);
     // The embedded database has one process, so what still runs in its ledger died with an earlier one.
     if (config.databaseUrl === undefined) await stores.jobQueue.endLeases();
-    const dispatcher = new LocalDispatcher(stores.jobQueue, state.notifications, { onError });
-    const handlers = observed(
+    const dispatcher = await startJobs(
+      { state, stores, logger, metrics },
       {
-        ...verdictJobs(features.verdicts),
-        ...signerJobs({ verifier: features.verifier, sweep: features.signatureSweep }),
-        ...scanningJobs(config, features, logger, checkpoint),
+        handlers: {
+          ...verdictJobs(features.verdicts),
+          ...signerJobs({ verifier: features.verifier, sweep: features.signatureSweep }),
+          ...scanningJobs(config, features, logger, checkpoint),
+        },
+        concurrency: {
+          'scan.artifact': config.scannerConcurrency,
+          'verdict.evaluate': 4,
+          'signature.verify': 2,
+        },
       },
-      logger,
-      metrics,
     );
-    await dispatcher.start(handlers, {
-      concurrency: {
-        'scan.artifact': config.scannerConcurrency,
-        'verdict.evaluate': 4,
-        'signature.verify': 2,
-      },
-    });
     const relay = new OutboxRelay(stores.outbox, state.notifications, subscribers(features.verdictEvents), {
       onError,
     });
@@ -104,35 +98,4 @@ function scanningJobs(
       return scan(payload, context);
     },
   };
-}
-
-/** Logs and counts how jobs end. */
-function observed(
-  handlers: Readonly<Record<string, JobHandler>>,
-  logger: Logger,
-  metrics: Metrics,
-): Record<string, JobHandler> {
-  return Object.fromEntries(
-    Object.entries(handlers).map(([kind, handler]) => [
-      kind,
-      async (payload: unknown, context: Parameters<JobHandler>[1]) => {
-        try {
-          await handler(payload, context);
-          metrics.jobs.inc({ kind, result: 'succeeded' });
-          logger.debug({ event: 'job.succeeded', kind, jobId: context.jobId }, 'A job is done');
-        } catch (error) {
-          metrics.jobs.inc({ kind, result: 'failed' });
-          const record = {
-            event: 'job.failed',
-            kind,
-            jobId: context.jobId,
-            attempt: context.attempt,
-            err: error,
-          };
-          logger.warn(record, 'An attempt at a job failed');
-          throw error;
-        }
-      },
-    ]),
-  );
 }

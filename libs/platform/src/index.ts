@@ -1,6 +1,13 @@
 export { ConfigError, type ConfigFault, type ConfigSources, loadConfig } from './config/load-config.ts';
 export { type ConfigOf, environmentName, type Setting, type Settings } from './config/setting.ts';
-export { gateSettings, identitySettings, serverSettings, stateSettings } from './config/settings.ts';
+export {
+  blobSettings,
+  databaseSettings,
+  gateSettings,
+  identitySettings,
+  serverSettings,
+  stateSettings,
+} from './config/settings.ts';
 export { Health, type Readiness, type ReadinessCheck } from './health.ts';
 export { type BodyPatience, limitBodies } from './http-bodies.ts';
 export { observeRequests, registerOperations } from './http-operations.ts';

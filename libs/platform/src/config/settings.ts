@@ -56,16 +56,8 @@ export const serverSettings = {
   },
 } satisfies Settings;
 
-/** Where state lives. */
-export const stateSettings = {
-  dataDir: {
-    schema: z
-      .string()
-      .min(1, 'expected a directory')
-      .default('.sluice')
-      .transform((path) => resolve(path)),
-    doc: 'Directory of the embedded database, blobs and keys. Default ./.sluice.',
-  },
+/** The database that every process shares. */
+export const databaseSettings = {
   databaseUrl: {
     schema: z
       .string()
@@ -77,6 +69,10 @@ export const stateSettings = {
     doc: 'PostgreSQL 15 or newer. Default: an embedded one in the data directory.',
     secret: true,
   },
+} satisfies Settings;
+
+/** Where the bytes of blobs are kept. */
+export const blobSettings = {
   blobStore: {
     schema: z
       .string()
@@ -88,6 +84,20 @@ export const stateSettings = {
       .optional(),
     doc: 'Blob storage as file:///directory. Default: blobs in the data directory.',
   },
+} satisfies Settings;
+
+/** What one process keeps for itself when nothing else is said. */
+export const stateSettings = {
+  dataDir: {
+    schema: z
+      .string()
+      .min(1, 'expected a directory')
+      .default('.sluice')
+      .transform((path) => resolve(path)),
+    doc: 'Directory of the embedded database, blobs and keys. Default ./.sluice.',
+  },
+  ...databaseSettings,
+  ...blobSettings,
 } satisfies Settings;
 
 /** Who may do what. */

@@ -1,6 +1,3 @@
-import { mkdir } from 'node:fs/promises';
-import type { BlobStorage } from '@sluice/blob-storage';
-import { FsBlobStorage } from '@sluice/blob-storage/fs';
 import type { Notifications } from '@sluice/database';
 import { EmbeddedPostgres } from '@sluice/database/embedded';
 import {
@@ -10,30 +7,39 @@ import {
   PostgresNotifications,
 } from '@sluice/database/postgres';
 import type { Logger } from '@sluice/platform';
-import type { StandaloneConfig } from './config.ts';
-import type { DataDirectory } from './data-directory.ts';
 import { StartError } from './start-error.ts';
 
 type Database = Awaited<ReturnType<typeof openDatabase>>;
 
-/** Where everything is kept while the process runs. Close it last. */
+/** The database, as every process holds it while it runs. Close it last. */
 export interface State {
   readonly database: Database;
   readonly notifications: Notifications;
   /** For the reads of every pull. */
   readonly reads: PipelinedConnections;
-  readonly blobs: BlobStorage;
+  /** A check of `/readyz`. */
+  check(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts or reaches the database, brings its schema up to date, and opens blob storage. */
-export async function openState(
-  config: StandaloneConfig,
-  directory: DataDirectory,
-  logger: Logger,
-): Promise<State> {
-  const embedded = config.databaseUrl === undefined ? await startEmbedded(directory, logger) : null;
-  const url = config.databaseUrl ?? embedded?.url('sluice') ?? '';
+export interface StateOptions {
+  /** `postgres://…`; undefined for an embedded server. */
+  readonly databaseUrl: string | undefined;
+  /** Where the embedded server keeps its files; null in processes that share their database with others. */
+  readonly embeddedDirectory: string | null;
+}
+
+/**
+ * Starts or reaches the database and brings its schema up to date. Of several processes that start at once one
+ * migrates, the others wait for it.
+ */
+export async function openState(options: StateOptions, logger: Logger): Promise<State> {
+  const { databaseUrl, embeddedDirectory } = options;
+  const embedded =
+    databaseUrl === undefined && embeddedDirectory !== null
+      ? await startEmbedded(embeddedDirectory, logger)
+      : null;
+  const url = databaseUrl ?? embedded?.url('sluice') ?? '';
   try {
     const database = await connect(url);
     for (const migration of await migrate(database)) {
@@ -48,12 +54,11 @@ export async function openState(
       url,
       onError: (error) => logger.warn({ event: 'database.reads-lost', err: error }, 'Lost a read connection'),
     });
-    const blobs = await openBlobs(config.blobStore ?? directory.blobs);
     return {
       database,
       notifications,
       reads,
-      blobs,
+      check: async () => void (await database.query('SELECT 1')),
       close: async () => {
         await reads.close();
         await notifications.close();
@@ -67,10 +72,10 @@ export async function openState(
   }
 }
 
-async function startEmbedded(directory: DataDirectory, logger: Logger): Promise<EmbeddedPostgres> {
+async function startEmbedded(directory: string, logger: Logger): Promise<EmbeddedPostgres> {
   try {
     const server = await EmbeddedPostgres.start({
-      directory: directory.postgres,
+      directory,
       onProgress: (step) => logger.info({ event: 'database.starting' }, step),
     });
     await server.ensureDatabase('sluice');
@@ -93,16 +98,5 @@ async function connect(url: string): Promise<Database> {
         cause,
       },
     );
-  }
-}
-
-async function openBlobs(directory: string): Promise<BlobStorage> {
-  try {
-    await mkdir(directory, { recursive: true });
-    return await FsBlobStorage.open(directory);
-  } catch (cause) {
-    throw new StartError(`blob storage ${directory} is not usable: ${(cause as Error).message}`, undefined, {
-      cause,
-    });
   }
 }
