@@ -114,7 +114,9 @@ async function buildGoTool(tool: GoTool, directory: string): Promise<void> {
     CGO_ENABLED: '0',
     GOFLAGS: '-trimpath',
     // These modules are pinned by the go.sum beside their go.mod; the checksum database does not know all of them.
-    ...(tool.module === undefined ? {} : { GONOSUMDB: 'github.com/opencontainers/*,github.com/notaryproject/*,oras.land/*' }),
+    ...(tool.module === undefined
+      ? {}
+      : { GONOSUMDB: 'github.com/opencontainers/*,github.com/notaryproject/*,oras.land/*' }),
   };
   const work = mkdtempSync(join(tmpdir(), 'sluice-go-'));
   try {
