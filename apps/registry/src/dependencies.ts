@@ -31,7 +31,7 @@ export interface DataPlaneAccess {
 export interface DataPlaneDependencies {
   readonly authentication: DataPlaneAuthentication;
   readonly access: DataPlaneAccess;
-  readonly repositories: Pick<CatalogStore, 'listRepositories'>;
+  readonly repositories: Pick<CatalogStore, 'repositoryNames'>;
   readonly manifests: ManifestService;
   readonly blobs: BlobService;
   readonly uploads: UploadService;

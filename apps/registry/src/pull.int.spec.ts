@@ -248,7 +248,7 @@ describe('lists', () => {
     expect(await catalog(dev)).toEqual(['open/app/y', 'team/app/api', 'team/app/web']);
     expect(await catalog(admin)).toEqual(['open/app/y', 'team/app/api', 'team/app/web', 'team/secret/x']);
     expect(await catalog(dev, '?n=1')).toEqual(['open/app/y']);
-    expect(await catalog(dev, '?n=2&last=open/app/y')).toEqual(['team/app/api']);
+    expect(await catalog(dev, '?n=2&last=open/app/y')).toEqual(['team/app/api', 'team/app/web']);
     expect(await catalog(await dev.withToken('registry:catalog:*'))).toContain('team/app/web');
   });
 });

@@ -381,6 +381,21 @@ describe('pushing a blob', () => {
       expect((await dev.request('POST', `/v2/team/app/fresh/blobs/uploads/${named}`)).status).toBe(202);
     });
 
+    it('finds a repository by the rights of who holds the token, which names no other than that of the push', async () => {
+      await registry.createProject('elsewhere/app');
+      const admin = await adminOf(registry);
+      const theirs = await admin.pushImage('elsewhere/app/x', 'v1');
+      const ours = await dev.pushImage('team/app/source', 'v1');
+      await greenAll(registry);
+      const token = await dev.withToken('repository:team/app/target:pull,push');
+      const mount = (query: string) =>
+        token.request('POST', `/v2/team/app/target/blobs/uploads/?mount=${query}`);
+      expect((await mount(ours.layer.digest)).status).toBe(201);
+      expect((await mount(theirs.layer.digest)).status).toBe(202);
+      // A repository that is named must be in the token: the client was told so by the challenge.
+      expect((await mount(`${ours.config.digest}&from=team/app/source`)).status).toBe(202);
+    });
+
     it('does not carry red content to another repository', async () => {
       const image = await dev.pushImage('team/app/red', 'v1');
       await registry.judge('team/app/red', image.digest, 'red', 'scan: no');

@@ -1,6 +1,5 @@
-import type { CatalogReader } from '@sluice/database';
-import { type Caller, scopesCover } from '@sluice/domain/access';
 import { type Digest, isDigest, OCI_IMAGE_INDEX, OciError, parseDigest } from '@sluice/domain/oci';
+import { catalogReader, withinScopes } from '../catalog-reader.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PathOf } from '../routes.ts';
 
@@ -61,34 +60,15 @@ export async function listReferrers(
 /** `_catalog` of `distribution`: what the caller may pull and that has something to pull. */
 export async function listRepositories(exchange: Exchange): Promise<void> {
   const limit = pageSize(exchange);
-  const found = await exchange.dependencies.repositories.listRepositories({
-    reader: readerOf(exchange.caller),
+  const found = await exchange.dependencies.repositories.repositoryNames({
+    reader: catalogReader(exchange.caller),
     after: exchange.parameter('last'),
     limit: limit + 1,
   });
   const page = found.slice(0, limit);
-  if (found.length > limit && limit > 0)
-    linkNext(exchange, { n: String(limit), last: page.at(-1)?.name ?? '' });
-  const repositories = page
-    .filter(({ name, artifacts }) => artifacts > 0 && mayList(exchange.caller, name))
-    .map(({ name }) => name);
+  if (found.length > limit && limit > 0) linkNext(exchange, { n: String(limit), last: page.at(-1) ?? '' });
+  const repositories = page.filter((name) => withinScopes(exchange.caller, name));
   sendJson(exchange, 'application/json', { repositories });
-}
-
-function readerOf({ principal, grants }: Caller): CatalogReader {
-  if (principal.kind === 'user' && principal.isAdmin) return { kind: 'all' };
-  return {
-    kind: 'principal',
-    id: principal.kind === 'anonymous' ? null : principal.id,
-    internal: principal.kind === 'user' || principal.kind === 'robot',
-    nodeIds: (grants ?? []).map(({ nodeId }) => nodeId),
-  };
-}
-
-/** A token for the catalog names no repository, so what counts is the secret that it was issued for. */
-function mayList({ access, scopes, secretScopes }: Caller, repository: string): boolean {
-  const limits = (access === null ? scopes : secretScopes) ?? null;
-  return limits === null || scopesCover(limits, 'repository.read', { path: repository, repository });
 }
 
 /** @throws OciError PAGINATION_NUMBER_INVALID */

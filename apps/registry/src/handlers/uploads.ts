@@ -10,11 +10,15 @@ import {
   type RepositoryName,
 } from '@sluice/domain/oci';
 import type { FastifyReply } from 'fastify';
+import { catalogReader, withinScopes } from '../catalog-reader.ts';
 import { DEFAULT_PACE } from '../dependencies.ts';
 import type { Exchange } from '../exchange.ts';
 import { uploadRange } from '../http/error-table.ts';
 import { contentLength, hasBody, pacedBody } from '../http/request-body.ts';
 import type { PathOf } from '../routes.ts';
+
+/** Repositories that are looked at for one that the caller may take a blob from. */
+const MOUNT_CANDIDATES_MAX = 20;
 
 /** distribution-spec, "Pushing blobs" and "Mounting a blob from another repository" (end-4a, 4b, 4c, end-11). */
 export async function startUpload(exchange: Exchange, { repository }: PathOf<'uploads'>): Promise<void> {
@@ -87,12 +91,37 @@ async function mountBlob(exchange: Exchange, repository: RepositoryName, digest:
   const mounted = await exchange.dependencies.blobs.mount(
     repository,
     digest,
-    from,
-    (candidate) => exchange.mayPull(candidate),
+    from === null ? await mountCandidates(exchange, repository, digest) : [from],
+    from === null ? (candidate) => maySee(exchange, candidate) : (candidate) => exchange.mayPull(candidate),
     exchange.pullOf(repository),
   );
   if (mounted) created(exchange.reply, repository, digest);
   return mounted;
+}
+
+/**
+ * Where the caller's principal could have pulled the blob: the client has named no repository, so its token does not
+ * either. What others have is left out by the same statement, which takes as long whether or not they have it.
+ */
+async function mountCandidates(
+  { caller, dependencies }: Exchange,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<RepositoryName[]> {
+  const found = await dependencies.repositories.repositoryNames({
+    reader: catalogReader(caller),
+    blob: digest,
+    after: null,
+    limit: MOUNT_CANDIDATES_MAX,
+  });
+  return [repository, ...found.filter((name) => name !== repository && withinScopes(caller, name))];
+}
+
+async function maySee({ caller, dependencies }: Exchange, repository: RepositoryName): Promise<boolean> {
+  const whole =
+    caller.access === null ? caller : { ...caller, access: null, scopes: caller.secretScopes ?? null };
+  const { actions } = await dependencies.access.repositoryRights(whole, repository, ['pull']);
+  return actions.includes('pull');
 }
 
 function chunkOf({ request, dependencies }: Exchange): Chunk {

@@ -24,9 +24,6 @@ interface FoundBlob extends Judged {
   readonly blob: StoredBlob;
 }
 
-/** Repositories that are looked at for one that the caller may take a blob from. */
-const MOUNT_CANDIDATES_MAX = 20;
-
 /** Pulling, mounting and removing blobs. */
 export class BlobService {
   readonly #reads: RegistryReads;
@@ -81,19 +78,17 @@ export class BlobService {
    * Makes a blob of another repository available in this one, when the caller could have pulled it there. Returns
    * false when not: the client then uploads it, and learns nothing about other repositories.
    *
-   * @param from null: any repository that the caller may pull from
+   * @param candidates where it may lie, tried in their order
    * @param mayPull whether the caller may pull from a repository
    * @throws OciError NAME_UNKNOWN (no project)
    */
   async mount(
     repository: RepositoryName,
     digest: Digest,
-    from: RepositoryName | null,
+    candidates: readonly RepositoryName[],
     mayPull: (repository: RepositoryName) => Promise<boolean>,
     request: PullRequest,
   ): Promise<boolean> {
-    const candidates =
-      from === null ? await this.#reads.repositoriesOfBlob(digest, MOUNT_CANDIDATES_MAX) : [from];
     for (const candidate of candidates) {
       // What lies in the repository already is no mount, and says nothing new to somebody who may push there.
       const isAllowed =

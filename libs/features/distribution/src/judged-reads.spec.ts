@@ -43,7 +43,6 @@ class StaleReads extends RegistryReads {
   verdictResults = async () => [];
   tags = async () => [];
   referrers = async () => [];
-  repositoriesOfBlob = async () => [];
 }
 
 function setUp(rounds: number) {

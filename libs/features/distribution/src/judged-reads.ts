@@ -69,10 +69,6 @@ export class JudgedReads extends RegistryReads {
     return this.#reads.referrers(repository, subject, query);
   }
 
-  repositoriesOfBlob(digest: Digest, limit: number): Promise<RepositoryName[]> {
-    return this.#reads.repositoriesOfBlob(digest, limit);
-  }
-
   async #judgeOnce(manifestId: string): Promise<void> {
     const running = this.#running.get(manifestId) ?? this.#judge(manifestId);
     this.#running.set(manifestId, running);

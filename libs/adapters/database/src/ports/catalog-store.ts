@@ -1,4 +1,5 @@
 import type { Provenance } from '@sluice/domain/access';
+import type { Digest, RepositoryName } from '@sluice/domain/oci';
 import type { RuleResult, StoredVerdict, VerdictState } from '@sluice/domain/policy';
 
 /**
@@ -91,6 +92,15 @@ export interface RepositoryQuery {
   readonly limit: number;
 }
 
+export interface RepositoryNameQuery {
+  readonly reader: CatalogReader;
+  /** Only those that link a live blob of this digest, whether or not an artifact names it. */
+  readonly blob?: Digest;
+  /** Name of the last item of the page before. */
+  readonly after: string | null;
+  readonly limit: number;
+}
+
 export interface ArtifactQuery {
   readonly reader: CatalogReader;
   readonly repository?: string;
@@ -114,6 +124,12 @@ export abstract class CatalogStore {
 
   /** In byte order of the name. At most `limit` items. */
   abstract listRepositories(query: RepositoryQuery): Promise<RepositoryRecord[]>;
+
+  /**
+   * Names of repositories that have an artifact, or the blob that is asked for, in byte order. One statement that costs
+   * the same whether the reader sees what is there or not.
+   */
+  abstract repositoryNames(query: RepositoryNameQuery): Promise<RepositoryName[]>;
 
   abstract repository(id: string): Promise<RepositoryRecord | null>;
 

@@ -92,7 +92,4 @@ export abstract class RegistryReads {
 
   /** Manifests whose subject is `subject`, in byte order of their digest. Empty for an unknown repository. */
   abstract referrers(repository: RepositoryName, subject: Digest, query: ReferrersQuery): Promise<Referrer[]>;
-
-  /** Names of repositories that link a live blob, at most `limit`, in no order. */
-  abstract repositoriesOfBlob(digest: Digest, limit: number): Promise<RepositoryName[]>;
 }

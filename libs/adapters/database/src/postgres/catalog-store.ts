@@ -1,4 +1,5 @@
 import type { Provenance } from '@sluice/domain/access';
+import type { RepositoryName } from '@sluice/domain/oci';
 import type { RuleResult, StoredVerdict, VerdictState } from '@sluice/domain/policy';
 import type { DataSource } from 'typeorm';
 import {
@@ -9,6 +10,7 @@ import {
   CatalogStore,
   type ChildRecord,
   type EvidenceEntry,
+  type RepositoryNameQuery,
   type RepositoryQuery,
   type RepositoryRecord,
   type VerdictRecord,
@@ -40,6 +42,23 @@ export class PostgresCatalogStore extends CatalogStore {
       parameters.values,
     );
     return rows.map(toRepository);
+  }
+
+  async repositoryNames(query: RepositoryNameQuery): Promise<RepositoryName[]> {
+    const parameters = new Parameters();
+    const holds =
+      query.blob === undefined
+        ? 'EXISTS (SELECT FROM manifest m WHERE m.repository_id = r.id)'
+        : `r.id IN (SELECT rb.repository_id FROM blob b JOIN repository_blob rb ON rb.blob_id = b.id
+             WHERE b.digest = ${parameters.add(query.blob)} AND b.state = 'live')`;
+    const rows = await queryRows<{ name: RepositoryName }>(
+      this.#source,
+      `SELECT r.name FROM repository r JOIN node n ON n.id = r.project_id
+       WHERE ${holds} AND ${readableBy(query.reader, parameters)} AND r.name > ${parameters.add(query.after ?? '')}
+       ORDER BY r.name LIMIT ${parameters.add(query.limit)}`,
+      parameters.values,
+    );
+    return rows.map(({ name }) => name);
   }
 
   async repository(id: string): Promise<RepositoryRecord | null> {

@@ -229,17 +229,6 @@ export class PostgresRegistryReads extends RegistryReads {
       annotations: row.annotations,
     }));
   }
-
-  async repositoriesOfBlob(digest: Digest, limit: number): Promise<RepositoryName[]> {
-    const rows = await queryRows<{ name: RepositoryName }>(
-      this.#source,
-      `SELECT r.name FROM blob b
-       JOIN repository_blob rb ON rb.blob_id = b.id JOIN repository r ON r.id = rb.repository_id
-       WHERE b.digest = $1 AND b.state = 'live' LIMIT $2`,
-      [digest, limit],
-    );
-    return rows.map((row) => row.name);
-  }
 }
 
 const STALE = 'policy: it is being judged by rules that have changed';
