@@ -1,16 +1,24 @@
 import {
+  adminSettings,
+  clientSettings,
   type ConfigOf,
   gateSettings,
   identitySettings,
-  serverSettings,
+  listenSettings,
+  processSettings,
+  scannerSettings,
   stateSettings,
 } from '@sluice/platform';
 
 export const standaloneSettings = {
-  ...serverSettings,
+  ...processSettings,
+  ...listenSettings,
+  ...clientSettings,
   ...stateSettings,
   ...identitySettings,
+  ...adminSettings,
   ...gateSettings,
+  ...scannerSettings,
 };
 
 /** Settings of the whole platform in one process. */

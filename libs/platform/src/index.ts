@@ -1,11 +1,15 @@
 export { ConfigError, type ConfigFault, type ConfigSources, loadConfig } from './config/load-config.ts';
-export { type ConfigOf, environmentName, type Setting, type Settings } from './config/setting.ts';
+export { type ConfigOf, environmentName, required, type Setting, type Settings } from './config/setting.ts';
 export {
+  adminSettings,
   blobSettings,
+  clientSettings,
   databaseSettings,
   gateSettings,
   identitySettings,
-  serverSettings,
+  listenSettings,
+  processSettings,
+  scannerSettings,
   stateSettings,
 } from './config/settings.ts';
 export { Health, type Readiness, type ReadinessCheck } from './health.ts';

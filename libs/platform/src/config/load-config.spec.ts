@@ -3,9 +3,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from './load-config.ts';
-import { gateSettings, identitySettings, serverSettings, stateSettings } from './settings.ts';
+import { required } from './setting.ts';
+import {
+  adminSettings,
+  clientSettings,
+  databaseSettings,
+  gateSettings,
+  identitySettings,
+  listenSettings,
+  processSettings,
+  scannerSettings,
+  stateSettings,
+} from './settings.ts';
 
-const settings = { ...serverSettings, ...stateSettings, ...identitySettings, ...gateSettings };
+const settings = {
+  ...listenSettings,
+  ...clientSettings,
+  ...processSettings,
+  ...stateSettings,
+  ...identitySettings,
+  ...adminSettings,
+  ...gateSettings,
+  ...scannerSettings,
+};
 
 function faultsOf(environment: Record<string, string>, yaml?: string): string[] {
   try {
@@ -68,5 +88,29 @@ describe('loading the configuration', () => {
     expect(faultsOf({ SLUICE_ADMIN_PASSWORD: 'long enough', SLUICE_ADMIN_PASSWORD_FILE: '/x' })).toHaveLength(
       1,
     );
+  });
+
+  it('asks for a required setting by name, and keeps its other rules', () => {
+    const shared = { databaseUrl: required(databaseSettings.databaseUrl, 'expected the shared database') };
+    expect(() => loadConfig(shared, { environment: {} })).toThrow(
+      /SLUICE_DATABASE_URL: expected the shared database/,
+    );
+    expect(() => loadConfig(shared, { environment: { SLUICE_DATABASE_URL: 'mysql://x' } })).toThrow(
+      /expected postgres:/,
+    );
+    const given = loadConfig(shared, { environment: { SLUICE_DATABASE_URL: 'postgres://db/sluice' } });
+    expect(given.databaseUrl).toBe('postgres://db/sluice');
+  });
+
+  it('takes yes and no as a word of the environment and as a boolean of sluice.yaml', () => {
+    const load = (environment: Record<string, string>, yaml?: string): boolean =>
+      loadConfig(listenSettings, { environment, yaml }).reusePort;
+    expect([load({}), load({ SLUICE_REUSE_PORT: 'true' }), load({}, 'reusePort: true')]).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    expect(load({ SLUICE_REUSE_PORT: 'false' })).toBe(false);
+    expect(() => load({ SLUICE_REUSE_PORT: '1' })).toThrow(/SLUICE_REUSE_PORT: expected true or false/);
   });
 });

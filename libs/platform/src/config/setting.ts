@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** One setting: where it comes from, what it may be, and what a reader of the reference page must know. */
 export interface Setting<Schema extends z.ZodType = z.ZodType> {
@@ -19,4 +19,17 @@ export type ConfigOf<S extends Settings> = { readonly [Key in keyof S]: z.output
 /** `publicUrl` -> `SLUICE_PUBLIC_URL` */
 export function environmentName(key: string): string {
   return `SLUICE_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** The same setting for a process that cannot do without it. */
+export function required<Value>(
+  setting: Setting<z.ZodType<Value | undefined>>,
+  message: string,
+): Setting<z.ZodType<Value>> {
+  const schema = setting.schema.transform((value, context) => {
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
+  return { ...setting, schema };
 }

@@ -17,6 +17,11 @@ const httpUrl = z
   )
   .transform((text) => text.replace(/\/+$/, ''));
 
+/** YAML has booleans, variables have words. */
+const yesOrNo = z
+  .union([z.boolean(), z.enum(['true', 'false'])], { error: 'expected true or false' })
+  .transform((value) => value === true || value === 'true');
+
 function seconds(minimum: number, maximum: number) {
   const message = `expected a number of seconds from ${minimum} to ${maximum}`;
   return z.coerce.number({ error: message }).min(minimum, message).max(maximum, message);
@@ -29,21 +34,8 @@ function list(item: z.ZodType<string, string>) {
     .pipe(z.array(item));
 }
 
-/** Every process that listens. */
-export const serverSettings = {
-  host: {
-    schema: z.string().min(1, 'expected an address to listen on').default('127.0.0.1'),
-    doc: 'Address to listen on. Default 127.0.0.1.',
-  },
-  port: { schema: port.default(8080), doc: 'Port to listen on; 0 takes a free one. Default 8080.' },
-  publicUrl: {
-    schema: httpUrl.optional(),
-    doc: 'URL under which clients reach Sluice. Default http://<host>:<port>.',
-  },
-  trustedProxies: {
-    schema: list(z.string()).default([]),
-    doc: 'Addresses or networks (CIDR, comma separated) of proxies whose X-Forwarded-* headers are believed.',
-  },
+/** Every process. */
+export const processSettings = {
   logLevel: {
     schema: z
       .enum(['debug', 'info', 'warn', 'error'], { error: 'expected one of debug, info, warn, error' })
@@ -53,6 +45,43 @@ export const serverSettings = {
   drainSeconds: {
     schema: seconds(0, 3600).default(30),
     doc: 'Seconds that running requests and uploads get to finish at shutdown. Default 30.',
+  },
+  faultPoint: {
+    schema: z.string().optional(),
+    doc: 'For fault tests only: kill the process (SIGKILL) when it reaches this named point.',
+  },
+} satisfies Settings;
+
+/** Every process listens, if only for its health and metrics. */
+export const listenSettings = {
+  host: {
+    schema: z.string().min(1, 'expected an address to listen on').default('127.0.0.1'),
+    doc: 'Address to listen on. Default 127.0.0.1.',
+  },
+  port: { schema: port.default(8080), doc: 'Port to listen on; 0 takes a free one. Default 8080.' },
+  reusePort: {
+    schema: yesOrNo.default(false),
+    doc: 'true lets several processes of one machine listen on the same port (Linux). Default false.',
+  },
+  tlsCertFile: {
+    schema: z.string().min(1, 'expected a file').optional(),
+    doc: 'PEM file with the certificate and its intermediates; with it the process speaks HTTPS. SIGHUP reads it again.',
+  },
+  tlsKeyFile: {
+    schema: z.string().min(1, 'expected a file').optional(),
+    doc: 'PEM file with the private key of the certificate.',
+  },
+} satisfies Settings;
+
+/** Processes that clients talk to. */
+export const clientSettings = {
+  publicUrl: {
+    schema: httpUrl.optional(),
+    doc: 'URL under which clients reach Sluice. Default http(s)://<host>:<port>.',
+  },
+  trustedProxies: {
+    schema: list(z.string()).default([]),
+    doc: 'Addresses or networks (CIDR, comma separated) of proxies whose X-Forwarded-* headers are believed.',
   },
 } satisfies Settings;
 
@@ -100,13 +129,8 @@ export const stateSettings = {
   ...blobSettings,
 } satisfies Settings;
 
-/** Who may do what. */
+/** Whose credentials are accepted. */
 export const identitySettings = {
-  adminPassword: {
-    schema: z.string().min(8, 'expected at least 8 characters').optional(),
-    doc: 'Password of the first admin, used only when it is created. Default: a generated one, printed once.',
-    secret: true,
-  },
   gitlabUrl: {
     schema: list(httpUrl).default([]),
     doc: 'GitLab instances (comma separated) whose id_tokens are accepted, exactly as in their `iss` claim.',
@@ -115,14 +139,31 @@ export const identitySettings = {
     schema: z.string().optional(),
     doc: 'File with the JWKS of the GitLab instance, for installations that cannot reach it.',
   },
+  tokenKeyFile: {
+    schema: z.string().min(1, 'expected a file').optional(),
+    doc: 'File with the key that signs registry tokens, the same for all replicas. Default: one in the data directory.',
+  },
 } satisfies Settings;
 
-/** What gates and workers do. */
+/** Of the process that makes the first admin. */
+export const adminSettings = {
+  adminPassword: {
+    schema: z.string().min(8, 'expected at least 8 characters').optional(),
+    doc: 'Password of the first admin, used only when it is created. Default: a generated one, printed once.',
+    secret: true,
+  },
+} satisfies Settings;
+
+/** Of the gate. */
 export const gateSettings = {
   gateHoldSeconds: {
     schema: seconds(0, 25).default(20),
     doc: 'Seconds that a pull waits for a pending verdict before it gets 429. Default 20; clients give up at 30.',
   },
+} satisfies Settings;
+
+/** Of the scanner. */
+export const scannerSettings = {
   scannerConcurrency: {
     schema: z.coerce
       .number({ error: 'expected a whole number from 0 to 64' })
@@ -131,10 +172,6 @@ export const gateSettings = {
       .max(64, 'expected a whole number from 0 to 64')
       .default(2),
     doc: 'Artifacts that are scanned at once; 0 stops scanning (what is pushed stays pending). Default 2.',
-  },
-  faultPoint: {
-    schema: z.string().optional(),
-    doc: 'For fault tests only: kill the process (SIGKILL) when it reaches this named point.',
   },
 } satisfies Settings;
 
