@@ -75,10 +75,17 @@ export async function createFeatures(parts: {
     catalog: new Catalog(stores.catalog, stores.verdictSignals, new GateFreshness(verdicts)),
     members: new Members(stores.grants, stores.audit),
     projects: new Projects(stores.nodes, stores.audit),
-    manifests: new ManifestService(reads, stores.manifestWrites, gate, new StatementCheck(reads, blobs), {
-      ...lease,
-      cacheBytes: MANIFEST_CACHE_BYTES,
-    }),
+    manifests: new ManifestService(
+      reads,
+      stores.manifestWrites,
+      gate,
+      new StatementCheck(reads, blobs),
+      stores.coherence,
+      {
+        ...lease,
+        cacheBytes: MANIFEST_CACHE_BYTES,
+      },
+    ),
     blobs: new BlobService(reads, stores.blobLinks, blobs, gate, lease),
     uploads: new UploadService(
       stores.uploadSessions,

@@ -56,7 +56,7 @@ export class Standalone implements Greeting, RunningProcess {
       const port = config.port === 0 ? await freePort(config.host) : config.port;
       const publicUrl = config.publicUrl ?? `http://${config.host}:${port}`;
       const state = await openState(
-        { databaseUrl: config.databaseUrl, embeddedDirectory: directory.postgres },
+        { databaseUrl: config.databaseUrl, embeddedDirectory: directory.postgres, servesPulls: true },
         logger,
       );
       undo.push(() => state.close());

@@ -1,10 +1,11 @@
-import type { Notifications } from '@sluice/database';
+import type { Notifications, ReadCoherence } from '@sluice/database';
 import { EmbeddedPostgres } from '@sluice/database/embedded';
 import {
   migrate,
   openDatabase,
   PipelinedConnections,
   PostgresNotifications,
+  PostgresReadCoherence,
 } from '@sluice/database/postgres';
 import type { Logger } from '@sluice/platform';
 import { StartError } from './start-error.ts';
@@ -15,6 +16,7 @@ type Database = Awaited<ReturnType<typeof openDatabase>>;
 export interface State {
   readonly database: Database;
   readonly notifications: Notifications;
+  readonly coherence: ReadCoherence;
   /** For the reads of every pull. */
   readonly reads: PipelinedConnections;
   /** A check of `/readyz`. */
@@ -27,6 +29,8 @@ export interface StateOptions {
   readonly databaseUrl: string | undefined;
   /** Where the embedded server keeps its files; null in processes that share their database with others. */
   readonly embeddedDirectory: string | null;
+  /** Whether the process serves pulls, which are answered from memory. Default false. */
+  readonly servesPulls?: boolean;
 }
 
 /**
@@ -54,12 +58,19 @@ export async function openState(options: StateOptions, logger: Logger): Promise<
       url,
       onError: (error) => logger.warn({ event: 'database.reads-lost', err: error }, 'Lost a read connection'),
     });
+    const coherence = await PostgresReadCoherence.open(database, notifications, {
+      isReader: options.servesPulls === true,
+      onError: (error) =>
+        logger.warn({ event: 'reads.coherence', err: error }, 'Reads are not answered from memory for now'),
+    });
     return {
       database,
       notifications,
+      coherence,
       reads,
       check: async () => void (await database.query('SELECT 1')),
       close: async () => {
+        await coherence.close();
         await reads.close();
         await notifications.close();
         await database.destroy();

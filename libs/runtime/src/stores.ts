@@ -35,7 +35,7 @@ import type { State } from './state.ts';
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 
 export async function openStores(
-  { database, notifications, reads }: State,
+  { database, notifications, coherence, reads }: State,
   logger: Logger,
   checkpoint: Checkpoint,
 ) {
@@ -45,6 +45,7 @@ export async function openStores(
     auditTrail: new PostgresAuditTrail(database),
     blobLinks: new PostgresBlobLinks(database),
     catalog: new PostgresCatalogStore(database),
+    coherence,
     ciBindings: new PostgresCiBindingStore(database),
     denialList: new PostgresDenialList(database),
     denialLog: new PostgresDenialLog(database, {

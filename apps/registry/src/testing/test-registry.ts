@@ -13,6 +13,7 @@ import {
   PostgresManifestWrites,
   PostgresNodeStore,
   PostgresNotifications,
+  PostgresReadCoherence,
   PostgresPrincipalStore,
   PostgresRegistryReads,
   PostgresSecretStore,
@@ -101,6 +102,10 @@ export class TestRegistry {
       holdMs: options.holdMs ?? 0,
       publicUrl: PUBLIC_URL,
     });
+    const coherence = await PostgresReadCoherence.open(source, notifications, {
+      isReader: true,
+      onError: () => undefined,
+    });
     const connections = new PipelinedConnections({ url: database.url });
     const reads = new PostgresRegistryReads(source, connections);
     const identity = await openIdentity(database, storageDirectory);
@@ -116,6 +121,7 @@ export class TestRegistry {
         new PostgresManifestWrites(source),
         gate,
         new StatementCheck(reads, storage),
+        coherence,
         { ...lease, cacheBytes: 16 * 1024 * 1024 },
       ),
       blobs: new BlobService(reads, new PostgresBlobLinks(source), storage, gate, lease),
@@ -132,6 +138,7 @@ export class TestRegistry {
       server.server.closeAllConnections();
       await server.close();
       await connections.close();
+      await coherence.close();
       await notifications.close();
       await closeState();
     });

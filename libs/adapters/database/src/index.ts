@@ -11,6 +11,7 @@ export {
 } from './ports/job-ledger.ts';
 export { type AttemptOutcome, type ClaimedJob, type Heartbeat, JobQueue } from './ports/job-queue.ts';
 export { type NotificationHandler, Notifications } from './ports/notifications.ts';
+export { type Forgotten, ReadCoherence } from './ports/read-coherence.ts';
 export { Outbox, type RelayPass } from './ports/outbox.ts';
 export type { StatementRunner } from './statement-runner.ts';
 export { type Denial, DenialLog } from './ports/denial-log.ts';
@@ -27,6 +28,8 @@ export {
   type AccessContext,
   type NodeQuery,
   type NodeReader,
+  type MissingBlobs,
+  type NodeChanges,
   type NodeRecord,
   NodeStore,
   type NodeTarget,
@@ -62,7 +65,7 @@ export { type AuditQuery, AuditTrail } from './ports/audit-trail.ts';
 export { DenialList, type DenialQuery, type DenialRecord } from './ports/denial-list.ts';
 export { BlobLinks } from './ports/blob-links.ts';
 export type { Checkpoint, PushCheckpoint } from './ports/checkpoint.ts';
-export { ManifestWrites, type NewManifest } from './ports/manifest-writes.ts';
+export { ManifestWrites, type NewManifest, type StoredPush } from './ports/manifest-writes.ts';
 export {
   type BlobLookup,
   type ManifestLookup,

@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { ManifestWrites, Referrer, RegistryReads, StoredManifest } from '@sluice/database';
+import type {
+  ManifestWrites,
+  ReadCoherence,
+  Referrer,
+  RegistryReads,
+  StoredManifest,
+} from '@sluice/database';
 import type { Caller } from '@sluice/domain/access';
 import {
   classify,
@@ -16,6 +22,7 @@ import {
 } from '@sluice/domain/oci';
 import { lacksOnlySignatures } from '@sluice/domain/policy';
 import { LRUCache } from 'lru-cache';
+import { ManifestMemory } from './manifest-memory.ts';
 import type { Judged, PullGate } from './pull-gate.ts';
 import { assertCurrent, principalIdOf, type PullRequest } from './request.ts';
 import type { StatementCheck } from './statement-check.ts';
@@ -46,7 +53,8 @@ export interface PushedManifest {
   readonly subject: Digest | null;
 }
 
-interface FoundManifest extends Judged {
+/** A manifest with the verdict that holds for it. */
+export interface FoundManifest extends Judged {
   readonly manifest: StoredManifest;
 }
 
@@ -59,6 +67,8 @@ export class ManifestService {
   readonly #writes: ManifestWrites;
   readonly #gate: PullGate;
   readonly #statements: StatementCheck;
+  readonly #coherence: ReadCoherence;
+  readonly #memory: ManifestMemory;
   readonly #leaseSeconds: number;
   /** Immutable: a digest has one content. */
   readonly #contents: LRUCache<Digest, Buffer>;
@@ -68,12 +78,15 @@ export class ManifestService {
     writes: ManifestWrites,
     gate: PullGate,
     statements: StatementCheck,
+    coherence: ReadCoherence,
     settings: ManifestSettings,
   ) {
     this.#reads = reads;
     this.#writes = writes;
     this.#gate = gate;
     this.#statements = statements;
+    this.#coherence = coherence;
+    this.#memory = new ManifestMemory(coherence);
     this.#leaseSeconds = settings.leaseSeconds;
     this.#contents = new LRUCache({
       maxSize: settings.cacheBytes,
@@ -92,6 +105,16 @@ export class ManifestService {
     const first = await this.#find(repository, reference, request);
     const { found, warning } = await this.#admit(repository, reference, first, request);
     return { ...head(found, warning), content: await this.#content(found.manifest) };
+  }
+
+  /**
+   * What {@link get} would answer at once, when everything that decides it is in memory; null when it is not, or when
+   * the answer is anything but the content without a warning.
+   */
+  recall(repository: RepositoryName, reference: string, caller: Caller): PulledManifest | null {
+    const found = this.#memory.recall(repository, reference, caller);
+    const content = found === null ? undefined : this.#contents.get(found.digest);
+    return found === null || content === undefined ? null : { ...head(found, null), content };
   }
 
   /**
@@ -134,7 +157,7 @@ export class ManifestService {
     const digest = digestFor(target, content);
     const manifest = parseManifest(content, contentType);
     const { principal } = caller;
-    await this.#writes.put({
+    const { movedTags } = await this.#writes.put({
       repository,
       digest,
       content,
@@ -145,6 +168,7 @@ export class ManifestService {
       provenance: principal.kind === 'workload' ? principal.provenance : null,
       leaseSeconds: this.#leaseSeconds,
     });
+    if (movedTags) await this.#coherence.settle();
     return { digest, mediaType: manifest.mediaType, subject: manifest.subject?.digest ?? null };
   }
 
@@ -160,6 +184,7 @@ export class ManifestService {
         ? await this.#writes.deleteTag(repository, target.tag)
         : await this.#writes.deleteManifest(repository, target.digest);
     if (!existed) throw unknownManifest(reference);
+    await this.#coherence.settle();
   }
 
   /**
@@ -199,6 +224,9 @@ export class ManifestService {
   }
 
   async #find(repository: RepositoryName, reference: string, request: PullRequest): Promise<FoundManifest> {
+    const recalled = this.#memory.recall(repository, reference, request.caller);
+    if (recalled !== null) return recalled;
+    const { generation } = this.#memory;
     const lookup = await this.#reads.manifest(
       repository,
       lookupReference(reference),
@@ -208,7 +236,10 @@ export class ManifestService {
     if (lookup.repositoryId === null) throw unknownRepository(repository);
     const { manifest } = lookup;
     if (manifest === null) throw unknownManifest(reference);
-    return { manifest, verdict: manifest.verdict, manifestId: manifest.id, digest: manifest.digest };
+    const found = { manifest, verdict: manifest.verdict, manifestId: manifest.id, digest: manifest.digest };
+    const named = { id: lookup.repositoryId, name: repository };
+    this.#memory.remember(generation, named, reference, request.caller, found);
+    return found;
   }
 
   async #content(manifest: StoredManifest): Promise<Buffer> {

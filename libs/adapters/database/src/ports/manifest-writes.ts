@@ -16,6 +16,13 @@ export interface NewManifest {
   readonly leaseSeconds: number;
 }
 
+export interface StoredPush {
+  /** Row of `manifest`. */
+  readonly manifestId: string;
+  /** A tag was there before, and may have named something else. */
+  readonly movedTags: boolean;
+}
+
 /** What the data plane writes about manifests and tags. Each method is one transaction with its outbox events. */
 export abstract class ManifestWrites {
   /**
@@ -25,16 +32,16 @@ export abstract class ManifestWrites {
    * A new artifact gets the verdict `pending`. An index that names it and came before it is joined to it.
    *
    * Blobs must be linked in the repository with the size that the manifest says; non-distributable layers may be
-   * missing. A manifest with a subject may come before its blobs (`cosign load` writes in that order): they are
-   * joined to it when they arrive. Children of an index may be missing as well.
+   * missing. A manifest with a subject may come before its blobs (`cosign load` writes in that order), and any manifest
+   * where the project accepts that: they are joined to it when they arrive. Children of an index may be missing as
+   * well.
    *
    * Emits `artifact.pushed`.
    *
-   * @returns the row of `manifest`
    * @throws OciError NAME_UNKNOWN (no project), MANIFEST_BLOB_UNKNOWN (names the missing ones), MANIFEST_INVALID (a
    * size is wrong)
    */
-  abstract put(manifest: NewManifest): Promise<string>;
+  abstract put(manifest: NewManifest): Promise<StoredPush>;
 
   /** Removes a tag and nothing else. Returns false when there is none. */
   abstract deleteTag(repository: RepositoryName, tag: Tag): Promise<boolean>;

@@ -14,9 +14,23 @@ import { Catalog5 } from './migrations/5-catalog.ts';
 import { Audit6 } from './migrations/6-audit.ts';
 import { Gate8 } from './migrations/8-gate.ts';
 import { Freshness9 } from './migrations/9-freshness.ts';
+import { Protocol13 } from './migrations/13-protocol.ts';
+import { ReadCoherence14 } from './migrations/14-read-coherence.ts';
 
 /** Every table that migrations make, oldest first. */
-const MIGRATIONS = [Core1, Scanning2, Registry3, Work4, Catalog5, Audit6, Signing7, Gate8, Freshness9];
+const MIGRATIONS = [
+  Core1,
+  Scanning2,
+  Registry3,
+  Work4,
+  Catalog5,
+  Audit6,
+  Signing7,
+  Gate8,
+  Freshness9,
+  Protocol13,
+  ReadCoherence14,
+];
 
 /** Tables that are read and written row by row; set-based and hot statements are SQL in the stores. */
 const ENTITIES = [AccessGrantEntity, CiBindingEntity, NodeEntity, PrincipalEntity, SecretEntity];

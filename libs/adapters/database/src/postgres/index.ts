@@ -3,6 +3,7 @@ export { PostgresJobLedger } from './job-ledger.ts';
 export { PostgresJobQueue } from './job-queue.ts';
 export { insertJobs } from './job-writer.ts';
 export { type NotificationOptions, PostgresNotifications } from './notifications.ts';
+export { PostgresReadCoherence, type ReadCoherenceOptions } from './read-coherence.ts';
 export { PostgresOutbox } from './outbox.ts';
 export { queryRows } from './sql.ts';
 export { writeEvent } from './outbox-writer.ts';

@@ -9,10 +9,17 @@ import {
 import type { DataSource } from 'typeorm';
 import { newId } from '../ids.ts';
 import type { Checkpoint } from '../ports/checkpoint.ts';
-import { ManifestWrites, type NewManifest } from '../ports/manifest-writes.ts';
+import { ManifestWrites, type NewManifest, type StoredPush } from '../ports/manifest-writes.ts';
+import type { MissingBlobs } from '../ports/node-store.ts';
 import type { StatementRunner } from '../statement-runner.ts';
 import { writeEvent } from './outbox-writer.ts';
-import { ensureRepository, extendLeases, findRepository, type RepositoryRow } from './registry-rows.ts';
+import {
+  ensureRepository,
+  extendLeases,
+  findRepository,
+  type RepositoryLock,
+  type RepositoryRow,
+} from './registry-rows.ts';
 import { queryRows } from './sql.ts';
 
 /** A config or layer of a manifest, in its place. */
@@ -35,14 +42,27 @@ export class PostgresManifestWrites extends ManifestWrites {
     this.#checkpoint = checkpoint;
   }
 
-  async put(manifest: NewManifest): Promise<string> {
-    const id = await this.#source.transaction(async (runner) => {
-      const waits = manifest.manifest.form === 'index' || manifest.manifest.subject !== null;
-      const repository = await ensureRepository(runner, manifest.repository, waits ? 'exclusive' : 'shared');
+  async put(manifest: NewManifest): Promise<StoredPush> {
+    const waits = manifest.manifest.form === 'index' || manifest.manifest.subject !== null;
+    // Most manifests wait for nothing. The few others that do are stored in a second turn, with the other lock.
+    const stored =
+      (await this.#store(manifest, waits ? 'exclusive' : 'shared')) ??
+      (await this.#store(manifest, 'exclusive'));
+    if (stored === null) throw new Error('the manifest was not stored');
+    this.#checkpoint('manifest.after-commit');
+    return stored;
+  }
+
+  /** Null when something is missing, so that the repository must be locked exclusively; nothing is stored then. */
+  async #store(manifest: NewManifest, lock: RepositoryLock): Promise<StoredPush | null> {
+    return this.#source.transaction(async (runner) => {
+      const repository = await ensureRepository(runner, manifest.repository, lock);
       const edges = blobEdges(manifest);
       const blobs = await lockBlobs(runner, repository.id, edges);
       const missing = edges.filter(({ descriptor }) => !blobs.has(descriptor.digest));
-      checkBlobs(manifest, edges, blobs, missing);
+      checkSizes(edges, blobs);
+      await checkMissing(runner, repository.projectId, manifest, missing);
+      if (missing.length > 0 && lock === 'shared') return null;
 
       const manifestId = await insertManifest(runner, repository, manifest);
       await insertBlobEdges(runner, repository.id, manifestId, edges, blobs, missing);
@@ -58,7 +78,7 @@ export class PostgresManifestWrites extends ManifestWrites {
          ON CONFLICT (manifest_id) DO NOTHING`,
         [manifestId, newId()],
       );
-      await upsertTags(runner, repository.id, manifestId, manifest.tags);
+      const movedTags = await upsertTags(runner, repository.id, manifestId, manifest.tags);
       await extendLeases(
         runner,
         [...blobs.values()].map(({ id }) => id),
@@ -76,10 +96,8 @@ export class PostgresManifestWrites extends ManifestWrites {
         tags: [...manifest.tags],
       });
       this.#checkpoint('manifest.before-commit');
-      return manifestId;
+      return { manifestId, movedTags };
     });
-    this.#checkpoint('manifest.after-commit');
-    return id;
   }
 
   async deleteTag(repository: RepositoryName, tag: Tag): Promise<boolean> {
@@ -157,25 +175,10 @@ async function lockBlobs(
   return new Map(rows.map(({ id, digest, size }) => [digest, { id, sizeBytes: Number(size) }]));
 }
 
-function checkBlobs(
-  { manifest }: NewManifest,
+function checkSizes(
   edges: readonly BlobEdge[],
-  blobs: ReadonlyMap<string, { sizeBytes: number }>,
-  missing: readonly BlobEdge[],
+  blobs: ReadonlyMap<string, { readonly sizeBytes: number }>,
 ): void {
-  const needed = missing.filter(
-    ({ role, descriptor }) => role === 'config' || !isNonDistributableLayer(descriptor.mediaType),
-  );
-  if (needed.length > 0 && manifest.subject === null) {
-    const names = needed
-      .slice(0, MISSING_NAMED_MAX)
-      .map(({ role, descriptor }) => `${role} ${descriptor.digest}`);
-    const more = needed.length > MISSING_NAMED_MAX ? ` and ${needed.length - MISSING_NAMED_MAX} more` : '';
-    throw new OciError(
-      'MANIFEST_BLOB_UNKNOWN',
-      `the manifest names blobs that the repository does not have: ${names.join(', ')}${more}; push them first`,
-    );
-  }
   for (const { role, descriptor } of edges) {
     const actual = blobs.get(descriptor.digest)?.sizeBytes;
     if (actual !== undefined && actual !== descriptor.size) {
@@ -185,6 +188,33 @@ function checkBlobs(
       );
     }
   }
+}
+
+/** Some clients push what has a subject before its blobs (`cosign load`); otherwise the project decides. */
+async function checkMissing(
+  runner: StatementRunner,
+  projectId: string,
+  { manifest }: NewManifest,
+  missing: readonly BlobEdge[],
+): Promise<void> {
+  const needed = missing.filter(
+    ({ role, descriptor }) => role === 'config' || !isNonDistributableLayer(descriptor.mediaType),
+  );
+  if (needed.length === 0 || manifest.subject !== null) return;
+  const [project] = await queryRows<{ missing_blobs: MissingBlobs }>(
+    runner,
+    'SELECT missing_blobs FROM node WHERE id = $1',
+    [projectId],
+  );
+  if (project?.missing_blobs === 'accept') return;
+  const names = needed
+    .slice(0, MISSING_NAMED_MAX)
+    .map(({ role, descriptor }) => `${role} ${descriptor.digest}`);
+  const more = needed.length > MISSING_NAMED_MAX ? ` and ${needed.length - MISSING_NAMED_MAX} more` : '';
+  throw new OciError(
+    'MANIFEST_BLOB_UNKNOWN',
+    `the manifest names blobs that the repository does not have: ${names.join(', ')}${more}; push them first`,
+  );
 }
 
 /** The same content is the same row: who pushed it first, and when, stays. */
@@ -296,12 +326,15 @@ async function upsertTags(
   repositoryId: string,
   manifestId: string,
   tags: readonly Tag[],
-): Promise<void> {
-  if (tags.length === 0) return;
-  await runner.query(
+): Promise<boolean> {
+  if (tags.length === 0) return false;
+  const rows = await queryRows<{ existed: boolean }>(
+    runner,
     `INSERT INTO tag (repository_id, name, manifest_id)
      SELECT $1, name, $2 FROM unnest($3::text[]) AS name ORDER BY name
-     ON CONFLICT (repository_id, name) DO UPDATE SET manifest_id = EXCLUDED.manifest_id, updated_at = now()`,
+     ON CONFLICT (repository_id, name) DO UPDATE SET manifest_id = EXCLUDED.manifest_id, updated_at = now()
+     RETURNING xmax <> 0 AS existed`,
     [repositoryId, manifestId, [...new Set(tags)]],
   );
+  return rows.some(({ existed }) => existed);
 }

@@ -19,6 +19,7 @@ export class PostgresNotifications extends Notifications {
   #client: pg.Client | null = null;
   #reconnect: NodeJS.Timeout | null = null;
   #probe: NodeJS.Timeout | null = null;
+  #connected = false;
   #failures = 0;
   #closed = false;
 
@@ -40,6 +41,15 @@ export class PostgresNotifications extends Notifications {
       this.#handlers.delete(channel);
       if (this.#client !== null) await this.#run(this.#client, `UNLISTEN ${pg.escapeIdentifier(channel)}`);
     };
+  }
+
+  async send(channel: string, payload: string): Promise<boolean> {
+    return this.#ask('SELECT pg_notify($1, $2)', [channel, payload]);
+  }
+
+  /** The server sends what is pending before it says that it is ready for the next statement. */
+  async flush(): Promise<boolean> {
+    return this.#ask('SELECT 1');
   }
 
   async close(): Promise<void> {
@@ -65,6 +75,8 @@ export class PostgresNotifications extends Notifications {
     this.#client = client;
     try {
       await client.connect();
+      // What is sent here wakes others up; there is nothing in it that a crash could lose.
+      await client.query('SET synchronous_commit = off');
       for (const channel of this.#handlers.keys()) {
         await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
       }
@@ -73,16 +85,24 @@ export class PostgresNotifications extends Notifications {
       return;
     }
     if (this.#client !== client) return;
+    this.#connected = true;
     const isReconnect = this.#failures > 0;
     this.#failures = 0;
     this.#probe = setInterval(() => void this.#run(client, 'SELECT 1'), PROBE_INTERVAL_MS).unref();
     if (isReconnect) for (const channel of this.#handlers.keys()) this.#deliver(channel, null);
   }
 
+  async #ask(statement: string, values: readonly string[] = []): Promise<boolean> {
+    const client = this.#client;
+    if (client === null || !this.#connected) return false;
+    await this.#run(client, statement, values);
+    return this.#client === client;
+  }
+
   /** Runs a statement on the listening connection; a failure means that the connection is gone. */
-  async #run(client: pg.Client, statement: string): Promise<void> {
+  async #run(client: pg.Client, statement: string, values: readonly string[] = []): Promise<void> {
     try {
-      await client.query(statement);
+      await client.query(statement, [...values]);
     } catch (error) {
       this.#lost(client, error);
     }
@@ -91,6 +111,7 @@ export class PostgresNotifications extends Notifications {
   #lost(client: pg.Client, error: unknown): void {
     if (this.#client !== client) return;
     this.#client = null;
+    this.#connected = false;
     if (this.#probe !== null) clearInterval(this.#probe);
     client.end().catch(() => undefined);
     if (this.#closed) return;

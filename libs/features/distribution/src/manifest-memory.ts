@@ -1,0 +1,102 @@
+import type { Forgotten, ReadCoherence } from '@sluice/database';
+import type { Caller } from '@sluice/domain/access';
+import type { RepositoryName } from '@sluice/domain/oci';
+import { LRUCache } from 'lru-cache';
+import type { FoundManifest } from './manifest-service.ts';
+
+const ENTRIES_MAX = 50_000;
+const PRINCIPALS_MAX = 50_000;
+/** A net under the notifications: what nobody told to forget is read anew after this long. */
+const REMEMBER_MS = 60_000;
+
+/** One per repository, so that all that is remembered of it ends at once. */
+interface RepositoryMark {
+  isCurrent: boolean;
+}
+
+interface Entry {
+  readonly found: FoundManifest;
+  readonly repository: RepositoryMark;
+}
+
+/**
+ * Which manifests may be pulled without asking the database: those that were green when it was asked last, while
+ * {@link ReadCoherence} assures that this process would have been told otherwise. Only what is let through without a
+ * warning is remembered; what is missing, pending or refused is looked up every time.
+ */
+export class ManifestMemory {
+  readonly #coherence: ReadCoherence;
+  readonly #entries = new LRUCache<string, Entry>({ max: ENTRIES_MAX, ttl: REMEMBER_MS });
+  readonly #marks = new Map<string, RepositoryMark>();
+  /** Id of a principal -> its current epoch. */
+  readonly #epochs = new LRUCache<string, number>({ max: PRINCIPALS_MAX, ttl: REMEMBER_MS });
+
+  constructor(coherence: ReadCoherence) {
+    this.#coherence = coherence;
+    coherence.onForget((forgotten) => this.#forget(forgotten));
+  }
+
+  /** To be taken before a read whose result is to be remembered. */
+  get generation(): number {
+    return this.#coherence.generation;
+  }
+
+  /** What the caller gets for the reference, or null when the database must be asked. */
+  recall(repository: RepositoryName, reference: string, { principal }: Caller): FoundManifest | null {
+    if (!this.#coherence.isAssured) return null;
+    const entry = this.#entries.get(keyOf(repository, reference));
+    if (entry === undefined || !entry.repository.isCurrent) return null;
+    const mayAct = principal.kind === 'anonymous' || this.#epochs.get(principal.id) === principal.epoch;
+    return mayAct ? entry.found : null;
+  }
+
+  /**
+   * Remembers what was read for a caller whose epoch was found to be current.
+   *
+   * @param generation of before the read: when anything was told to be forgotten since, nothing is remembered, because
+   * the read may have seen what held before
+   */
+  remember(
+    generation: number,
+    repository: { readonly id: string; readonly name: RepositoryName },
+    reference: string,
+    { principal }: Caller,
+    found: FoundManifest,
+  ): void {
+    if (generation !== this.#coherence.generation || found.verdict?.state !== 'green') return;
+    this.#entries.set(keyOf(repository.name, reference), { found, repository: this.#markOf(repository.id) });
+    if (principal.kind !== 'anonymous') this.#epochs.set(principal.id, principal.epoch);
+  }
+
+  #markOf(repositoryId: string): RepositoryMark {
+    const known = this.#marks.get(repositoryId);
+    if (known !== undefined) return known;
+    if (this.#marks.size >= ENTRIES_MAX) this.#forget({ kind: 'everything' });
+    const mark = { isCurrent: true };
+    this.#marks.set(repositoryId, mark);
+    return mark;
+  }
+
+  #forget(forgotten: Forgotten): void {
+    switch (forgotten.kind) {
+      case 'repository': {
+        const mark = this.#marks.get(forgotten.id);
+        if (mark !== undefined) mark.isCurrent = false;
+        this.#marks.delete(forgotten.id);
+        return;
+      }
+      case 'principal':
+        this.#epochs.delete(forgotten.id);
+        return;
+      case 'everything':
+        this.#entries.clear();
+        this.#marks.clear();
+        this.#epochs.clear();
+    }
+  }
+}
+
+/** Neither a repository name nor a reference holds a blank. */
+function keyOf(repository: RepositoryName, reference: string): string {
+  return `${repository} ${reference}`;
+}
