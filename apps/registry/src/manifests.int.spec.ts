@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { PostgresNodeStore } from '@sluice/database/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   digestOf,
@@ -167,6 +168,55 @@ describe('manifests', () => {
     expect([answer.status, answer.error?.code]).toEqual([404, 'MANIFEST_BLOB_UNKNOWN']);
     for (const { digest } of [config, layer, missing]) expect(answer.error?.message).toContain(digest);
     expect((await dev.request('HEAD', url('team/app/part', 'v1'))).status).toBe(404);
+  });
+
+  describe('in a project that accepts missing blobs', () => {
+    const repository = 'sparse/app/web';
+    const document = (seed: string): object => ({
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      config: { mediaType: OCI_CONFIG, digest: digestOf(`${seed} config`), size: seed.length + 7 },
+      layers: [{ mediaType: OCI_LAYER, digest: digestOf(`${seed} layer`), size: seed.length + 6 }],
+    });
+    beforeAll(async () => {
+      const id = await registry.createProject('sparse/app');
+      await new PostgresNodeStore(registry.database.source).update(id, { missingBlobs: 'accept' });
+      await registry.createUser('packer', { 'sparse/app': 'developer' });
+    });
+
+    it('may come before their blobs, which are joined to them as they arrive', async () => {
+      const packer = new TestClient(registry, 'packer');
+      expect((await packer.putManifest(repository, 'v1', document('late'))).status).toBe(201);
+      expect((await packer.request('HEAD', url(repository, 'v1'))).status).not.toBe(404);
+      for (const part of ['layer', 'config']) await packer.pushBlob(repository, `late ${part}`);
+      expect(await edgesOf(digestOf(JSON.stringify(document('late'))))).toEqual({ there: 2, missing: 0 });
+    });
+
+    it('find their blobs also when both come at the same time', async () => {
+      const packer = new TestClient(registry, 'packer');
+      for (let round = 0; round < 8; round += 1) {
+        const answers = await Promise.all([
+          packer.putManifest(repository, 'v1', document(`r${round}`)),
+          packer.pushBlob(repository, `r${round} layer`),
+          packer.pushBlob(repository, `r${round} config`),
+        ]);
+        expect(answers[0].status).toBe(201);
+        expect(await edgesOf(digestOf(JSON.stringify(document(`r${round}`))))).toEqual({
+          there: 2,
+          missing: 0,
+        });
+      }
+    });
+
+    async function edgesOf(digest: string): Promise<unknown> {
+      const [row] = await registry.database.source.query<unknown[]>(
+        `SELECT (SELECT count(*) FROM manifest_blob b WHERE b.manifest_id = m.id)::int AS there,
+           (SELECT count(*) FROM manifest_missing_blob b WHERE b.manifest_id = m.id)::int AS missing
+         FROM manifest m WHERE m.digest = $1`,
+        [digest],
+      );
+      return row;
+    }
   });
 
   it('may name non-distributable layers that were never pushed', async () => {

@@ -67,7 +67,7 @@ export class GroupsController {
     @Req() request: FastifyRequest,
   ): Promise<NodeView> {
     requireMatch(request, await this.#view(id));
-    return presentNode(await this.projects.setVisibility(actor, id, body.visibility));
+    return presentNode(await this.projects.update(actor, id, body));
   }
 
   @Delete(':groupId')

@@ -12,6 +12,19 @@ const path = z
 
 export const createNodeBody = z.strictObject({ path, visibility: visibility.default('private') });
 export const updateNodeBody = z.strictObject({ visibility });
+export const updateProjectBody = z
+  .strictObject({
+    visibility: visibility.optional(),
+    /** Whether an image may be pushed before its blobs. */
+    missingBlobs: z
+      .enum(['refuse', 'accept'], {
+        error: 'expected "refuse" or "accept": manifests that name missing blobs',
+      })
+      .optional(),
+  })
+  .refine((body) => Object.values(body).some((value) => value !== undefined), {
+    error: 'expected at least one of visibility, missingBlobs',
+  });
 export const listNodesQuery = z.strictObject({
   ...pageParameters,
   /** Only what lies below this group. */
@@ -26,6 +39,8 @@ export interface NodeView {
   readonly id: string;
   readonly path: string;
   readonly visibility: string;
+  /** Of projects only. */
+  readonly missingBlobs?: string;
   readonly parentId: string | null;
   readonly createdAt: string;
 }
@@ -35,6 +50,7 @@ export function presentNode(node: NodeRecord): NodeView {
     id: encodeId(node.kind, node.id),
     path: node.path,
     visibility: node.visibility,
+    ...(node.kind === 'project' ? { missingBlobs: node.missingBlobs } : {}),
     // Only groups have nodes below them.
     parentId: node.parentId === null ? null : encodeId('group', node.parentId),
     createdAt: node.createdAt.toISOString(),

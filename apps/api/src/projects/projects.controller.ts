@@ -9,6 +9,7 @@ import { Permission, param } from '../access/permission.ts';
 import { CurrentActor, CurrentCaller } from '../access/request-context.ts';
 import { requireMatch } from '../http/etag.interceptor.ts';
 import { IdPipe, notFound } from '../http/ids.ts';
+import { defined } from '../http/optional.ts';
 import type { Page } from '../http/paging.ts';
 import { listNodes, requireCreation } from './node-requests.ts';
 import {
@@ -16,7 +17,7 @@ import {
   listNodesQuery,
   type NodeView,
   presentNode,
-  updateNodeBody,
+  updateProjectBody,
 } from './node.schemas.ts';
 
 @Controller('projects')
@@ -62,12 +63,12 @@ export class ProjectsController {
   @Permission('node.update', param('projectId', 'project'))
   async update(
     @Param('projectId', new IdPipe('project')) id: string,
-    @Body({ schema: updateNodeBody }) body: z.output<typeof updateNodeBody>,
+    @Body({ schema: updateProjectBody }) body: z.output<typeof updateProjectBody>,
     @CurrentActor() actor: AuditActor,
     @Req() request: FastifyRequest,
   ): Promise<NodeView> {
     requireMatch(request, await this.#view(id));
-    return presentNode(await this.projects.setVisibility(actor, id, body.visibility));
+    return presentNode(await this.projects.update(actor, id, defined(body)));
   }
 
   @Delete(':projectId')

@@ -1,4 +1,12 @@
-import type { AuditActor, AuditLog, NodeQuery, NodeRecord, NodeStore, NodeTarget } from '@sluice/database';
+import type {
+  AuditActor,
+  AuditLog,
+  NodeChanges,
+  NodeQuery,
+  NodeRecord,
+  NodeStore,
+  NodeTarget,
+} from '@sluice/database';
 import { AccessError, type NodeKind, parseNodePath, type Visibility } from '@sluice/domain/access';
 import type { RepositoryName } from '@sluice/domain/oci';
 
@@ -41,15 +49,17 @@ export class Projects {
   }
 
   /** @throws AccessError node-unknown */
-  async setVisibility(by: AuditActor, id: string, visibility: Visibility): Promise<NodeRecord> {
+  async update(by: AuditActor, id: string, changes: NodeChanges): Promise<NodeRecord> {
     const before = await this.#existing(id);
-    const node = await this.#nodes.setVisibility(id, visibility);
+    const node = await this.#nodes.update(id, changes);
+    const changed = Object.keys(changes) as (keyof NodeChanges)[];
+    const values = (of: NodeRecord): object => Object.fromEntries(changed.map((key) => [key, of[key]]));
     await this.#audit.record({
       ...by,
       action: `${node.kind}.update`,
       resource: node.path,
       decision: 'allowed',
-      detail: { before: { visibility: before.visibility }, after: { visibility } },
+      detail: { before: values(before), after: values(node) },
     });
     return node;
   }

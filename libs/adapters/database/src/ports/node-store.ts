@@ -1,5 +1,11 @@
 import type { Grant, NodeContext, NodeKind, NodePath, Visibility } from '@sluice/domain/access';
 
+/**
+ * What a project does with a manifest that names blobs which the repository does not have. Those with a `subject` may
+ * always come first. One that is accepted is joined to its blobs when they arrive.
+ */
+export type MissingBlobs = 'refuse' | 'accept';
+
 export interface NodeRecord {
   readonly id: string;
   readonly kind: NodeKind;
@@ -7,6 +13,8 @@ export interface NodeRecord {
   readonly parentId: string | null;
   readonly path: string;
   readonly visibility: Visibility;
+  /** Of no effect on a group. */
+  readonly missingBlobs: MissingBlobs;
   readonly createdAt: Date;
 }
 
@@ -51,6 +59,12 @@ export interface NodeQuery {
   readonly limit: number;
 }
 
+/** What of a node can be changed; what is left out stays. */
+export interface NodeChanges {
+  readonly visibility?: Visibility;
+  readonly missingBlobs?: MissingBlobs;
+}
+
 /** The tree of groups and projects. Paths are unique; a project never has nodes below it. */
 export abstract class NodeStore {
   /**
@@ -76,7 +90,7 @@ export abstract class NodeStore {
   abstract list(query: NodeQuery): Promise<NodeRecord[]>;
 
   /** @throws AccessError node-unknown */
-  abstract setVisibility(id: string, visibility: Visibility): Promise<NodeRecord>;
+  abstract update(id: string, changes: NodeChanges): Promise<NodeRecord>;
 
   /**
    * Deletes a node with its robots, grants and bindings. A project's repositories must hold no manifest; empty ones

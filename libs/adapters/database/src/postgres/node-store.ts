@@ -12,6 +12,7 @@ import { type DataSource, In, type SelectQueryBuilder } from 'typeorm';
 import { newId } from '../ids.ts';
 import {
   type AccessContext,
+  type NodeChanges,
   type NodeQuery,
   type NodeReader,
   type NodeRecord,
@@ -60,6 +61,7 @@ export class PostgresNodeStore extends NodeStore {
           path,
           lineage: [...(parent?.lineage ?? []), id],
           visibility: isGroup ? 'private' : node.visibility,
+          missingBlobs: 'refuse',
         });
         await manager.insert(NodeEntity, entity);
         created.push(entity);
@@ -104,8 +106,8 @@ export class PostgresNodeStore extends NodeStore {
     return (await builder.getMany()).map(toNode);
   }
 
-  async setVisibility(id: string, visibility: Visibility): Promise<NodeRecord> {
-    await this.#source.manager.update(NodeEntity, { id }, { visibility });
+  async update(id: string, changes: NodeChanges): Promise<NodeRecord> {
+    if (Object.keys(changes).length > 0) await this.#source.manager.update(NodeEntity, { id }, changes);
     const entity = await this.#source.manager.findOneBy(NodeEntity, { id });
     if (entity === null) throw unknown(id);
     return toNode(entity);
@@ -172,8 +174,9 @@ function deepest(nodes: readonly NodeEntity[]): NodeEntity | null {
   );
 }
 
-function toNode({ id, kind, parentId, path, visibility, createdAt }: NodeEntity): NodeRecord {
-  return { id, kind, parentId, path, visibility, createdAt };
+function toNode(entity: NodeEntity): NodeRecord {
+  const { id, kind, parentId, path, visibility, missingBlobs, createdAt } = entity;
+  return { id, kind, parentId, path, visibility, missingBlobs, createdAt };
 }
 
 interface ContextRow {

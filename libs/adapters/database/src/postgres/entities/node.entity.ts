@@ -1,4 +1,5 @@
 import type { NodeKind, Visibility } from '@sluice/domain/access';
+import type { MissingBlobs } from '../../ports/node-store.ts';
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
 /** A group or project. */
@@ -22,6 +23,9 @@ export class NodeEntity {
 
   @Column({ type: 'text' })
   visibility!: Visibility;
+
+  @Column({ name: 'missing_blobs', type: 'text', default: 'refuse' })
+  missingBlobs!: MissingBlobs;
 
   @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
   createdAt!: Date;
