@@ -14,6 +14,9 @@ export interface DataPlaneAuthentication {
    */
   authenticate(authorization: string | undefined, address: string): Promise<Caller>;
 
+  /** The caller of a registry token that was verified before, without asking anybody; null when there is none. */
+  known(authorization: string): Caller | null;
+
   /** As {@link authenticate}, and the epoch is checked as well. */
   authenticateFresh(authorization: string | undefined, address: string): Promise<Caller>;
 }

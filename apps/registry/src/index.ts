@@ -7,4 +7,10 @@ export {
 } from './dependencies.ts';
 export { type ChallengeSettings, TOKEN_PATH } from './http/challenge.ts';
 export type { BodyPace } from './http/request-body.ts';
+export {
+  createRegistryHandler,
+  isRegistryPath,
+  type RegistryHandler,
+  type RegistryHandlerParts,
+} from './server.ts';
 export { registerTokenEndpoint } from './token-endpoint.ts';

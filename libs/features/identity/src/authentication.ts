@@ -19,6 +19,9 @@ export const ANONYMOUS: Caller = { principal: { kind: 'anonymous' }, access: nul
 /** Node refuses headers beyond 16 KiB; the form of the token endpoint may be larger, but no honest credential is. */
 const CREDENTIAL_MAX = 32_768;
 
+/** As every client writes it; the scheme in other letters goes the long way. */
+const BEARER = 'Bearer ';
+
 /** How exactly the last use of a secret is known. */
 const TOUCH_EVERY_MS = 60_000;
 
@@ -65,6 +68,13 @@ export class Authentication {
       default:
         throw refused('the Authorization header must be "Basic <credentials>" or "Bearer <token>"');
     }
+  }
+
+  /** The caller of a registry token that {@link authenticate} has verified before; null for everything else. */
+  known(authorization: string): Caller | null {
+    return authorization.startsWith(BEARER)
+      ? this.#parts.tokens.known(authorization.slice(BEARER.length))
+      : null;
   }
 
   /**

@@ -109,15 +109,21 @@ export class RegistryTokens {
     };
   }
 
+  /** The caller of a token that was verified before and has not expired; null for every other. */
+  known(token: string): Caller | null {
+    const known = this.#verified.get(token);
+    return known !== undefined && known.expiresAt > this.#now().getTime() ? known.caller : null;
+  }
+
   /**
    * Verifies a token and returns its caller. What was verified once is only looked up again until it expires.
    *
    * @throws AccessError credentials-invalid
    */
   async verify(token: string): Promise<Caller> {
-    const known = this.#verified.get(token);
+    const known = this.known(token);
+    if (known !== null) return known;
     const now = this.#now();
-    if (known !== undefined && known.expiresAt > now.getTime()) return known.caller;
     if (token.length > TOKEN_LENGTH_MAX) throw refused('the token is too long');
     try {
       const key = await this.#keyOf(token);

@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { TokenEndpoint } from '@sluice/identity';
+import { limitBodies, type Logger, type Metrics, observeRequests } from '@sluice/platform';
+import { type FastifyInstance, fastify, LogController } from 'fastify';
+import { answerFrameworkError, registerDataPlane } from './data-plane.ts';
+import type { DataPlaneDependencies } from './dependencies.ts';
+import { TOKEN_PATH } from './http/challenge.ts';
+import { ManifestShortcut } from './manifest-shortcut.ts';
+import { registerTokenEndpoint } from './token-endpoint.ts';
+
+export interface RegistryHandlerParts {
+  readonly dataPlane: DataPlaneDependencies;
+  readonly tokenEndpoint: TokenEndpoint;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly trustedProxies: readonly string[];
+}
+
+/** Everything below `/v2` and the token endpoint, for a server of the process's own. */
+export interface RegistryHandler {
+  readonly handle: RequestListener;
+  close(): Promise<void>;
+}
+
+/** Which paths belong to {@link RegistryHandler}. */
+export function isRegistryPath(url: string): boolean {
+  return /^\/v2(?:[/?]|$)/.test(url) || url === TOKEN_PATH || url.startsWith(`${TOKEN_PATH}?`);
+}
+
+/** The label of the data plane in the metrics, as its route pattern is. */
+const ROUTE = '/v2/*';
+
+/**
+ * The data plane on an instance of the framework that nothing else shares, so that no hook but its own runs for a
+ * pull.
+ */
+export async function createRegistryHandler(parts: RegistryHandlerParts): Promise<RegistryHandler> {
+  let route: RequestListener = () => undefined;
+  const server = fastify({
+    // The framework brings its routes to a server that it does not listen with.
+    serverFactory: (handler: RequestListener): Server => {
+      route = handler;
+      return createServer();
+    },
+    loggerInstance: parts.logger,
+    // One logger for all requests: making one for each costs more than the rest of a small answer.
+    childLoggerFactory: (logger) => logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: parts.trustedProxies.length === 0 ? false : [...parts.trustedProxies],
+    frameworkErrors: answerFrameworkError,
+    genReqId: () => randomUUID(),
+  }) as unknown as FastifyInstance;
+  observeRequests(server, parts.metrics);
+  limitBodies(server);
+  await registerDataPlane(server, parts.dataPlane);
+  await registerTokenEndpoint(server, parts.tokenEndpoint);
+  await server.ready();
+
+  const shortcut = shortcutOf(parts);
+  return {
+    handle: (request, response) => {
+      if (!shortcut.answer(request, response)) route(request, response);
+    },
+    close: () => server.close(),
+  };
+}
+
+function shortcutOf({ dataPlane, metrics }: RegistryHandlerParts): ManifestShortcut {
+  const counts = {
+    GET: metrics.requests.labels({ route: ROUTE, method: 'GET', code: 200 }),
+    HEAD: metrics.requests.labels({ route: ROUTE, method: 'HEAD', code: 200 }),
+  };
+  const durations = {
+    GET: metrics.requestDuration.labels({ route: ROUTE, method: 'GET' }),
+    HEAD: metrics.requestDuration.labels({ route: ROUTE, method: 'HEAD' }),
+  };
+  return new ManifestShortcut({
+    knownCaller: (authorization) => dataPlane.authentication.known(authorization),
+    recallManifest: (repository, reference, caller) =>
+      dataPlane.manifests.recall(repository, reference, caller),
+    isWithinLimits: () => true,
+    answered: (method, seconds) => {
+      counts[method].inc();
+      durations[method].observe(seconds);
+    },
+  });
+}
