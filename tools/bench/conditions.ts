@@ -1,0 +1,35 @@
+import { execFileSync } from 'node:child_process';
+import { cpus, totalmem } from 'node:os';
+import type { Options } from './options.ts';
+
+/** Under which conditions the figures hold, as Markdown lines. */
+export function conditionsOf(
+  options: Options,
+  driverMicroseconds: number,
+  sluice: string,
+  hasZot: boolean,
+): string[] {
+  const [cpu] = cpus();
+  return [
+    `- ${cpus().length} cores (${cpu?.model ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${fileSystem()}, Node ${process.versions.node}. Registry, database and load driver share the machine: ratios say something, absolute figures do not.`,
+    `- One load driver for all (tools/bench/driver: HTTP/1.1 over kept connections in one thread); a small request costs it ${driverMicroseconds.toFixed(0)} us of CPU time, which lowers every ratio above 1.`,
+    `- Median of ${options.rounds} rounds in which the sides take turns, after a warm-up; the spread stands in brackets.`,
+    '- All check an ES256 Bearer token on every request. Sluice also asks the gate on every read and scans what is pushed.',
+    `- Sluice: ${sluice}. Blobs are synced (fdatasync, and the directories) before the answer, rows committed with synchronous_commit on.`,
+    '- distribution v3.1.1: filesystem driver, in-memory descriptor cache. It syncs blob data (fsync) before the answer, but neither directories nor its tag and link files in full.',
+    hasZot
+      ? '- zot v2.1.20: built without extensions, `commit: true`, so that it syncs as well (its default is not to).'
+      : '- zot v2.1.20 is missing: its module cannot be fetched from the Go module proxy in use here, and neither `SLUICE_BENCH_ZOT` nor ~/.cache/sluice-tools/bin/zot names a binary.',
+    '- Over TLS: 1.3, AES-128-GCM or what the server prefers, one ECDSA P-256 certificate for all.',
+  ];
+}
+
+function fileSystem(): string {
+  try {
+    return execFileSync('stat', ['-f', '-c', '%T', process.env['TMPDIR'] ?? '/tmp'], {
+      encoding: 'utf8',
+    }).trim();
+  } catch {
+    return 'unknown file system';
+  }
+}
