@@ -9,6 +9,7 @@ export {
   type JobRequest,
   type JobState,
 } from './ports/job-ledger.ts';
+export { type DispatchedJob, JobDispatch } from './ports/job-dispatch.ts';
 export { type AttemptOutcome, type ClaimedJob, type Heartbeat, JobQueue } from './ports/job-queue.ts';
 export { type NotificationHandler, Notifications } from './ports/notifications.ts';
 export { type Forgotten, ReadCoherence } from './ports/read-coherence.ts';

@@ -1,4 +1,5 @@
 export { type DatabaseOptions, migrate, openDatabase } from './data-source.ts';
+export { PostgresJobDispatch } from './job-dispatch.ts';
 export { PostgresJobLedger } from './job-ledger.ts';
 export { PostgresJobQueue } from './job-queue.ts';
 export { insertJobs } from './job-writer.ts';

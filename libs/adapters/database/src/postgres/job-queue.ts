@@ -148,7 +148,7 @@ export class PostgresJobQueue extends JobQueue {
       const rows = await queryRows<{ id: string }>(
         this.#source,
         `WITH ended AS (
-           UPDATE job SET run_at = now() + $3 * interval '1 second', error = coalesce($4, error),
+           UPDATE job SET run_at = now() + $3 * interval '1 second', error = coalesce($4, error), dispatched_until = NULL,
              attempts = attempts - $5, lease_until = NULL, worker = NULL,
              state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END,
              finished_at = CASE WHEN cancel_requested THEN now() END

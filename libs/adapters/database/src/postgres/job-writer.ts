@@ -30,7 +30,7 @@ export async function insertJobs(
      ORDER BY kind, key
      ON CONFLICT (kind, key) WHERE state = 'queued' DO UPDATE
        SET payload = excluded.payload, max_attempts = excluded.max_attempts, attempts = 0,
-           run_at = least(job.run_at, excluded.run_at)
+           run_at = least(job.run_at, excluded.run_at), dispatched_until = NULL
      RETURNING id, kind, key`,
     [
       distinct.map(() => newId()),
