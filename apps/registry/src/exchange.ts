@@ -67,11 +67,6 @@ export class Exchange {
       },
     };
   }
-
-  /** Whether the caller may pull from another repository than that of the path. */
-  async mayPull(repository: RepositoryName): Promise<boolean> {
-    return (await rightsOn(this.dependencies, this.caller, repository)).includes('pull');
-  }
 }
 
 const ALL_ACTIONS: readonly RepositoryAction[] = ['pull', 'push', 'delete'];

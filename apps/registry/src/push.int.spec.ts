@@ -392,8 +392,8 @@ describe('pushing a blob', () => {
         token.request('POST', `/v2/team/app/target/blobs/uploads/?mount=${query}`);
       expect((await mount(ours.layer.digest)).status).toBe(201);
       expect((await mount(theirs.layer.digest)).status).toBe(202);
-      // A repository that is named must be in the token: the client was told so by the challenge.
-      expect((await mount(`${ours.config.digest}&from=team/app/source`)).status).toBe(202);
+      expect((await mount(`${ours.config.digest}&from=team/app/source`)).status).toBe(201);
+      expect((await mount(`${theirs.config.digest}&from=elsewhere/app/x`)).status).toBe(202);
     });
 
     it('does not carry red content to another repository', async () => {

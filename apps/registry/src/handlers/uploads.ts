@@ -92,7 +92,7 @@ async function mountBlob(exchange: Exchange, repository: RepositoryName, digest:
     repository,
     digest,
     from === null ? await mountCandidates(exchange, repository, digest) : [from],
-    from === null ? (candidate) => maySee(exchange, candidate) : (candidate) => exchange.mayPull(candidate),
+    (candidate) => mayTakeFrom(exchange, candidate),
     exchange.pullOf(repository),
   );
   if (mounted) created(exchange.reply, repository, digest);
@@ -100,8 +100,8 @@ async function mountBlob(exchange: Exchange, repository: RepositoryName, digest:
 }
 
 /**
- * Where the caller's principal could have pulled the blob: the client has named no repository, so its token does not
- * either. What others have is left out by the same statement, which takes as long whether or not they have it.
+ * Where the caller's principal could have pulled the blob. What others have is left out by the same statement, which
+ * takes as long whether or not they have it.
  */
 async function mountCandidates(
   { caller, dependencies }: Exchange,
@@ -117,7 +117,11 @@ async function mountCandidates(
   return [repository, ...found.filter((name) => name !== repository && withinScopes(caller, name))];
 }
 
-async function maySee({ caller, dependencies }: Exchange, repository: RepositoryName): Promise<boolean> {
+/**
+ * Whether the caller's principal may pull from a repository, whatever its token was asked for: a client that names no
+ * repository has a token for none, and others ask for one scope too few (the conformance suite among them).
+ */
+async function mayTakeFrom({ caller, dependencies }: Exchange, repository: RepositoryName): Promise<boolean> {
   const whole =
     caller.access === null ? caller : { ...caller, access: null, scopes: caller.secretScopes ?? null };
   const { actions } = await dependencies.access.repositoryRights(whole, repository, ['pull']);
