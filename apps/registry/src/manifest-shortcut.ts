@@ -3,12 +3,13 @@ import type { PulledManifest } from '@sluice/distribution';
 import type { Caller } from '@sluice/domain/access';
 import type { RepositoryName } from '@sluice/domain/oci';
 import { etag } from './http/etag.ts';
+import { warningHeader } from './http/warning.ts';
 
 /** What the shortcut asks, all of it in memory: null is "ask the long way". */
 export interface ShortcutDependencies {
   /** The caller of a registry token that was verified before and has not expired. */
   knownCaller(authorization: string): Caller | null;
-  /** The manifest, when the caller's principal may act and it is green. */
+  /** The manifest, when the caller's principal may act and the gate lets it out. */
   recallManifest(repository: RepositoryName, reference: string, caller: Caller): PulledManifest | null;
   /** Whether the caller may make one more request now. */
   isWithinLimits(caller: Caller, address: string): boolean;
@@ -26,8 +27,11 @@ const MARKER = '/manifests/';
  */
 export class ManifestShortcut {
   readonly #dependencies: ShortcutDependencies;
-  /** The head of an answer never changes, as its content does not. */
-  readonly #heads = new WeakMap<Buffer, readonly string[]>();
+  /** The head of an answer is that of its content and its warning. */
+  readonly #heads = new WeakMap<
+    Buffer,
+    { readonly warning: string | null; readonly fields: readonly string[] }
+  >();
 
   constructor(dependencies: ShortcutDependencies) {
     this.#dependencies = dependencies;
@@ -61,8 +65,8 @@ export class ManifestShortcut {
 
   #headOf(manifest: PulledManifest): readonly string[] {
     const known = this.#heads.get(manifest.content);
-    if (known !== undefined) return known;
-    const head = [
+    if (known !== undefined && known.warning === manifest.warning) return known.fields;
+    const fields = [
       'docker-distribution-api-version',
       'registry/2.0',
       'content-type',
@@ -73,8 +77,9 @@ export class ManifestShortcut {
       etag(manifest.digest),
       'content-length',
       String(manifest.sizeBytes),
+      ...(manifest.warning === null ? [] : ['warning', warningHeader(manifest.warning)]),
     ];
-    this.#heads.set(manifest.content, head);
-    return head;
+    this.#heads.set(manifest.content, { warning: manifest.warning, fields });
+    return fields;
   }
 }

@@ -1,6 +1,7 @@
 import type { Forgotten, ReadCoherence } from '@sluice/database';
 import type { Caller } from '@sluice/domain/access';
 import type { RepositoryName } from '@sluice/domain/oci';
+import { decideGate } from '@sluice/domain/policy';
 import { LRUCache } from 'lru-cache';
 import type { FoundManifest } from './manifest-service.ts';
 
@@ -20,9 +21,9 @@ interface Entry {
 }
 
 /**
- * Which manifests may be pulled without asking the database: those that were green when it was asked last, while
- * {@link ReadCoherence} assures that this process would have been told otherwise. Only what is let through without a
- * warning is remembered; what is missing, pending or refused is looked up every time.
+ * Which manifests may be pulled without asking the database: those that the gate let out when it was asked last, while
+ * {@link ReadCoherence} assures that this process would have been told otherwise. What is missing, pending or refused
+ * is looked up every time.
  */
 export class ManifestMemory {
   readonly #coherence: ReadCoherence;
@@ -63,7 +64,8 @@ export class ManifestMemory {
     { principal }: Caller,
     found: FoundManifest,
   ): void {
-    if (generation !== this.#coherence.generation || found.verdict?.state !== 'green') return;
+    const { kind } = decideGate(found.verdict);
+    if (generation !== this.#coherence.generation || (kind !== 'allow' && kind !== 'warn')) return;
     this.#entries.set(keyOf(repository.name, reference), { found, repository: this.#markOf(repository.id) });
     if (principal.kind !== 'anonymous') this.#epochs.set(principal.id, principal.epoch);
   }

@@ -20,7 +20,7 @@ import {
   type RepositoryName,
   type Tag,
 } from '@sluice/domain/oci';
-import { lacksOnlySignatures } from '@sluice/domain/policy';
+import { decideGate, lacksOnlySignatures } from '@sluice/domain/policy';
 import { LRUCache } from 'lru-cache';
 import { ManifestMemory } from './manifest-memory.ts';
 import type { Judged, PullGate } from './pull-gate.ts';
@@ -108,13 +108,16 @@ export class ManifestService {
   }
 
   /**
-   * What {@link get} would answer at once, when everything that decides it is in memory; null when it is not, or when
-   * the answer is anything but the content without a warning.
+   * What {@link get} would answer, when everything that decides it is in memory; null when it is not, or when the
+   * answer is anything but the content.
    */
   recall(repository: RepositoryName, reference: string, caller: Caller): PulledManifest | null {
     const found = this.#memory.recall(repository, reference, caller);
     const content = found === null ? undefined : this.#contents.get(found.digest);
-    return found === null || content === undefined ? null : { ...head(found, null), content };
+    if (found === null || content === undefined) return null;
+    const decision = decideGate(found.verdict);
+    if (decision.kind === 'hold' || decision.kind === 'deny') return null;
+    return { ...head(found, decision.kind === 'warn' ? decision.message : null), content };
   }
 
   /**

@@ -7,7 +7,7 @@ export type Forgotten =
 /**
  * Keeps what processes remember of the database true.
  *
- * Everything that takes something away (a tag moved or deleted, a verdict that is no longer green, rules that changed,
+ * Everything that takes something away (a tag moved or deleted, a verdict that changed, rules that changed,
  * a principal that lost rights) is told to every process from within its own transaction. A process may answer from
  * memory only while it is sure to be told: its lease says so, and ends by itself when the process cannot renew it.
  */

@@ -60,8 +60,10 @@ const TRIGGERS = [
      OR OLD.project_id IS DISTINCT FROM NEW.project_id)
    EXECUTE FUNCTION forget_repository('id')`,
   `CREATE TRIGGER repository_deleted AFTER DELETE ON repository FOR EACH ROW EXECUTE FUNCTION forget_repository('id')`,
-  `CREATE TRIGGER verdict_worse AFTER UPDATE ON verdict FOR EACH ROW
-   WHEN (OLD.state = 'green' AND NEW.state <> 'green') EXECUTE FUNCTION forget_judged()`,
+  `CREATE TRIGGER verdict_changed AFTER UPDATE ON verdict FOR EACH ROW
+   WHEN (OLD.state IN ('green', 'amber')
+     AND (OLD.state IS DISTINCT FROM NEW.state OR OLD.summary IS DISTINCT FROM NEW.summary))
+   EXECUTE FUNCTION forget_judged()`,
   `CREATE TRIGGER verdict_deleted AFTER DELETE ON verdict FOR EACH ROW EXECUTE FUNCTION forget_judged()`,
   `CREATE TRIGGER principal_changed AFTER UPDATE ON principal FOR EACH ROW
    WHEN (OLD.epoch IS DISTINCT FROM NEW.epoch OR OLD.disabled_at IS DISTINCT FROM NEW.disabled_at
