@@ -11,19 +11,28 @@ export interface SpecResult {
 const SUITE = 'OCI Distribution Conformance Tests ';
 
 /**
- * Reads the `junit.xml` that the suite writes. Specs are told apart by title and order, which are the same in every run.
+ * Reads the `junit.xml` of the classic suite. Specs are told apart by title and order, which are the same in every run.
  *
  * @throws Error when there is no spec in it
  */
 export function parseJunit(xml: string): SpecResult[] {
+  return readTestCases(xml, SUITE);
+}
+
+/**
+ * Reads the test cases of a `junit.xml` whose names begin with `prefix`, which is left out of the result.
+ *
+ * @throws Error when there is none
+ */
+export function readTestCases(xml: string, prefix: string): SpecResult[] {
   const seen = new Map<string, number>();
   const results: SpecResult[] = [];
   for (const [, attributes = ''] of xml.matchAll(/<testcase\s([^>]*?)\/?>/g)) {
     const title = attribute(attributes, 'name');
-    if (!title.startsWith(SUITE)) continue;
+    if (!title.startsWith(prefix)) continue;
     const count = (seen.get(title) ?? 0) + 1;
     seen.set(title, count);
-    const name = title.slice(SUITE.length);
+    const name = title.slice(prefix.length);
     results.push({
       name: count === 1 ? name : `${name} #${count}`,
       state: stateOf(attribute(attributes, 'status')),
