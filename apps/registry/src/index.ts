@@ -13,4 +13,5 @@ export {
   type RegistryHandler,
   type RegistryHandlerParts,
 } from './server.ts';
+export { type RegistryConfig, registryPart, registryPartSettings } from './process.ts';
 export { registerTokenEndpoint } from './token-endpoint.ts';

@@ -1,1 +1,2 @@
+export { type ScannerConfig, scannerPart } from './process.ts';
 export { scannerJobs, type ScannerJobsDependencies } from './jobs.ts';

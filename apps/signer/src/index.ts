@@ -1,1 +1,2 @@
+export { signerPart } from './process.ts';
 export { type SignerDependencies, signerJobs } from './signer-jobs.ts';

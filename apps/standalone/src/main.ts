@@ -1,5 +1,5 @@
 import { runProcess } from '@sluice/runtime';
 import { standaloneSettings } from './config.ts';
-import { Standalone } from './standalone.ts';
+import { startStandalone } from './standalone.ts';
 
-await runProcess(standaloneSettings, (config, logger) => Standalone.start(config, logger));
+await runProcess(standaloneSettings, startStandalone);

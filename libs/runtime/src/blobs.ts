@@ -20,11 +20,13 @@ export interface Blobs {
 /**
  * Opens the blob storage of the configuration: the one place that knows every technology.
  *
- * @param defaultDirectory where blobs lie when the configuration names no storage
+ * @param defaultDirectory where blobs lie when the configuration names no storage; null in processes that share theirs
  * @throws StartError when it cannot be used
  */
-export async function openBlobs(config: BlobsConfig, defaultDirectory: string): Promise<Blobs> {
-  return openDirectory(config.blobStore ?? defaultDirectory);
+export async function openBlobs(config: BlobsConfig, defaultDirectory: string | null): Promise<Blobs> {
+  const directory = config.blobStore ?? defaultDirectory;
+  if (directory === null) throw new StartError('no blob storage is configured: set SLUICE_BLOB_STORE');
+  return openDirectory(directory);
 }
 
 async function openDirectory(directory: string): Promise<Blobs> {

@@ -1,8 +1,17 @@
 export { type Blobs, type BlobsConfig, openBlobs } from './blobs.ts';
 export { loadProcessConfig } from './config.ts';
 export { type Checkpoint, checkpointFor } from './fault-points.ts';
+export { Host, type HostConfig } from './host.ts';
+export { HttpListener, type ListenConfig, localUrl, withPort } from './http-listener.ts';
+export { type IdentityParts, openIdentity } from './identity.ts';
 export { type JobParts, type JobWork, reportTo, startJobs } from './job-workers.ts';
+export { type OwnDirectories, openRuntime, type Runtime, type RuntimeConfig } from './open-runtime.ts';
+export { fastifyEndpoint, operationsEndpoint } from './operations.ts';
+export type { Background, Endpoint, Part } from './part.ts';
 export { runProcess, type RunningProcess } from './run-process.ts';
+export { sharedProcessSettings, startSharedProcess } from './shared-process.ts';
 export { EXIT, StartError } from './start-error.ts';
 export { openState, type State, type StateOptions } from './state.ts';
 export { openStores, type Stores } from './stores.ts';
+export { readTls, type TlsFiles, tlsFiles } from './tls.ts';
+export { VERSION } from './version.ts';

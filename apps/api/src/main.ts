@@ -1,0 +1,4 @@
+import { runProcess } from '@sluice/runtime';
+import { apiSettings, startApi } from './process.ts';
+
+await runProcess(apiSettings, startApi);
