@@ -1,5 +1,12 @@
 import type { Catalog } from '@sluice/catalog';
-import type { AdvisoryStore, AuditTrail, DenialList, JobLedger, JobStatistics } from '@sluice/database';
+import type {
+  AdvisoryStore,
+  AuditTrail,
+  DenialList,
+  JobLedger,
+  JobStatistics,
+  ReadCoherence,
+} from '@sluice/database';
 import type { Policies } from '@sluice/gate';
 import type {
   AccessControl,
@@ -27,6 +34,7 @@ export interface ApiDependencies {
   readonly auditTrail: AuditTrail;
   readonly catalog: Catalog;
   readonly ciBindings: CiBindings;
+  readonly coherence: ReadCoherence;
   readonly denials: DenialList;
   /** The checks behind `/readyz`. */
   readonly health: Health;

@@ -1,7 +1,7 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { Catalog } from '@sluice/catalog';
-import { AdvisoryStore, AuditTrail, DenialList, JobLedger } from '@sluice/database';
+import { AdvisoryStore, AuditTrail, DenialList, JobLedger, ReadCoherence } from '@sluice/database';
 import { Policies } from '@sluice/gate';
 import {
   AccessControl,
@@ -31,6 +31,7 @@ import { VerdictsController } from './content/verdicts.controller.ts';
 import { HealthController } from './health/health.controller.ts';
 import { HealthReporter } from './health/health-reporter.ts';
 import { EtagInterceptor } from './http/etag.interceptor.ts';
+import { SettleInterceptor } from './http/settle.interceptor.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { PublicUrl } from './http/public-url.ts';
 import { createValidationPipe } from './http/validation.ts';
@@ -95,6 +96,8 @@ export class ApiModule {
       { provide: APP_GUARD, useClass: AccessGuard },
       { provide: APP_PIPE, useFactory: createValidationPipe },
       { provide: APP_INTERCEPTOR, useClass: EtagInterceptor },
+      { provide: ReadCoherence, useValue: dependencies.coherence },
+      { provide: APP_INTERCEPTOR, useClass: SettleInterceptor },
     ];
     return { module: ApiModule, providers, controllers: CONTROLLERS };
   }

@@ -147,6 +147,7 @@ function dependencies(
     advisoryUploads: new AdvisoryUploads(blobs, stores.jobs, importer),
     auditTrail: stores.auditTrail,
     catalog: new Catalog(stores.catalog, stores.verdictSignals, new GateFreshness(verdicts)),
+    coherence: stores.coherence,
     denials: stores.denialList,
     health,
     jobs: stores.jobs,

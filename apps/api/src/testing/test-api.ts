@@ -17,6 +17,7 @@ import {
   PostgresNotifications,
   PostgresPolicyStore,
   PostgresPrincipalStore,
+  PostgresReadCoherence,
   PostgresSecretStore,
   PostgresSeenTokens,
   PostgresTrustedKeyStore,
@@ -95,6 +96,10 @@ export async function createTestApi(
   const app = await createApi(
     {
       ...identity,
+      coherence: await PostgresReadCoherence.open(database.source, notifications, {
+        isReader: false,
+        onError: () => undefined,
+      }),
       members: new Members(grants, audit),
       projects: new Projects(nodes, audit),
       catalog: new Catalog(new PostgresCatalogStore(database.source), signals, freshness),
