@@ -4,7 +4,16 @@ export {
   type ObjectRange,
   type SendsItself,
   sendsItself,
+  type SignsUrls,
+  signsUrls,
   type StorageState,
   type StoredUpload,
 } from './blob-storage.ts';
 export { BlobStorageError, type BlobStorageErrorCode } from './errors.ts';
+export {
+  KeyEncryptionKeys,
+  type KeyState,
+  SHARED_KEY_DOMAIN,
+  type WrappedKey,
+} from './key-encryption-keys.ts';
+export { type KeyEnvelope, KeyEnvelopes } from './key-envelopes.ts';
