@@ -12,6 +12,7 @@ export {
   scannerSettings,
   stateSettings,
 } from './config/settings.ts';
+export { EVERY_SETTING } from './config/every-setting.ts';
 export { Health, type Readiness, type ReadinessCheck } from './health.ts';
 export { type BodyPatience, limitBodies } from './http-bodies.ts';
 export { observeRequests, registerOperations } from './http-operations.ts';

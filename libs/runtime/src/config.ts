@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ConfigOf, loadConfig, type Settings } from '@sluice/platform';
+import { type ConfigOf, EVERY_SETTING, loadConfig, type Settings } from '@sluice/platform';
 
 /** Variables of the `sluice` command and of tests, which may be set in the shell that starts a process. */
 const OTHER_VARIABLES = [
@@ -26,5 +26,10 @@ export function loadProcessConfig<S extends Settings>(
 ): ConfigOf<S> {
   const file = join(directory, 'sluice.yaml');
   const yaml = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
-  return loadConfig(settings, { environment, yaml, otherPrograms: OTHER_VARIABLES });
+  return loadConfig(settings, {
+    environment,
+    yaml,
+    otherPrograms: OTHER_VARIABLES,
+    elsewhere: EVERY_SETTING,
+  });
 }

@@ -38,9 +38,26 @@ describe('the file of token keys', () => {
     expect(await file.verifying('unknown')).toBeNull();
   });
 
+  it('takes the keys that openssl writes, several in one file', async () => {
+    const path = join(directory, 'pem.key');
+    const pair = (): string =>
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+        format: 'pem',
+        type: 'pkcs8',
+      }) as string;
+    const [first, second] = [pair(), pair()];
+    await writeFile(path, first);
+    const { kid } = await (await KeyFile.open(path)).signing();
+    await writeFile(path, second + first);
+    const both = await KeyFile.open(path);
+    expect((await both.signing()).kid).not.toBe(kid);
+    expect(await both.verifying(kid)).not.toBeNull();
+  });
+
   it.each([
-    ['no JSON', 'not json', /no JWK set/],
-    ['no keys', '{"keys":[]}', /no JWK set/],
+    ['no JSON', 'not json', /neither a JWK set nor PEM keys/],
+    ['no keys', '{"keys":[]}', /neither a JWK set nor PEM keys/],
+    ['a PEM certificate', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', /PEM keys/],
     [
       'a public key',
       JSON.stringify({

@@ -11,8 +11,8 @@ interface KeyEntry {
 }
 
 /**
- * Token keys in one file: a JWK set of EC P-256 private keys, readable by its owner only. The first key signs, all
- * verify, so a key is replaced by putting the new one in front and dropping the old one after five minutes.
+ * Token keys in one file: a JWK set of EC P-256 private keys, or those keys in PEM one after the other. The first key
+ * signs, all verify, so a key is replaced by putting the new one in front and dropping the old one after five minutes.
  */
 export class KeyFile extends TokenKeys {
   readonly #keys: readonly KeyEntry[];
@@ -79,10 +79,12 @@ async function create(path: string): Promise<string> {
 async function parseKeys(path: string, text: string): Promise<KeyEntry[]> {
   let jwks: readonly JWK[];
   try {
-    jwks = (JSON.parse(text) as { keys: readonly JWK[] }).keys;
+    jwks = text.includes('-----BEGIN') ? pemKeys(text) : (JSON.parse(text) as { keys: readonly JWK[] }).keys;
     if (!Array.isArray(jwks) || jwks.length === 0) throw new TypeError('no keys');
   } catch (cause) {
-    throw new Error(`${path} is no JWK set: move it away to have a new one made`, { cause });
+    throw new Error(`${path} holds neither a JWK set nor PEM keys: move it away to have a new one made`, {
+      cause,
+    });
   }
   return Promise.all(
     jwks.map(async (jwk) => {
@@ -93,4 +95,10 @@ async function parseKeys(path: string, text: string): Promise<KeyEntry[]> {
       return { kid: await calculateJwkThumbprint(jwk), privateKey, publicKey: createPublicKey(privateKey) };
     }),
   );
+}
+
+/** What `openssl genpkey` writes, one after the other. */
+function pemKeys(text: string): JWK[] {
+  const blocks = text.match(/-----BEGIN ((?:EC )?PRIVATE KEY)-----[^-]*-----END \1-----/g) ?? [];
+  return blocks.map((block) => createPrivateKey(block).export({ format: 'jwk' }) as JWK);
 }

@@ -113,4 +113,16 @@ describe('loading the configuration', () => {
     expect(load({ SLUICE_REUSE_PORT: 'false' })).toBe(false);
     expect(() => load({ SLUICE_REUSE_PORT: '1' })).toThrow(/SLUICE_REUSE_PORT: expected true or false/);
   });
+
+  it('lets one file and one environment serve several processes, and still refuses what none of them knows', () => {
+    const load = (environment: Record<string, string>, yaml: string): unknown =>
+      loadConfig(scannerSettings, { environment, yaml, elsewhere: settings });
+    expect(load({ SLUICE_ADMIN_PASSWORD: 'admin-password' }, 'gateHoldSeconds: 3')).toEqual({
+      scannerConcurrency: 2,
+    });
+    expect(() => load({ SLUICE_ADMIN_PASWORD: 'x' }, 'gateHold: 3')).toThrow(
+      /SLUICE_ADMIN_PASWORD: unknown setting; did you mean SLUICE_ADMIN_PASSWORD\?/,
+    );
+    expect(() => load({}, 'gateHoldSecond: 3')).toThrow(/unknown setting; did you mean gateHoldSeconds\?/);
+  });
 });

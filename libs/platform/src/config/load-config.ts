@@ -27,6 +27,8 @@ export interface ConfigSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Variables of other programs (the command line tool) that may be set in the same shell. */
   readonly otherPrograms?: readonly string[];
+  /** Settings of other processes of Sluice: one file and one environment may serve all of them. */
+  readonly elsewhere?: Settings;
   /** Text of `sluice.yaml`, undefined when there is none. */
   readonly yaml?: string | undefined;
 }
@@ -40,7 +42,7 @@ export interface ConfigSources {
 export function loadConfig<S extends Settings>(settings: S, sources: ConfigSources): ConfigOf<S> {
   const faults: ConfigFault[] = [];
   const raw = {
-    ...fromYaml(settings, sources.yaml, faults),
+    ...fromYaml(settings, sources, faults),
     ...fromEnvironment(settings, sources, faults),
   };
   const config: Record<string, unknown> = {};
@@ -67,7 +69,7 @@ interface Given {
 
 function fromYaml(
   settings: Settings,
-  text: string | undefined,
+  { yaml: text, elsewhere = {} }: ConfigSources,
   faults: ConfigFault[],
 ): Record<string, Given> {
   if (text === undefined) return {};
@@ -87,7 +89,9 @@ function fromYaml(
   for (const [key, value] of Object.entries(document)) {
     const where = `sluice.yaml: ${key}`;
     if (Object.hasOwn(settings, key)) given[key] = { where, value };
-    else faults.push({ where, message: unknownKey(key, Object.keys(settings)) });
+    else if (!Object.hasOwn(elsewhere, key)) {
+      faults.push({ where, message: unknownKey(key, Object.keys({ ...elsewhere, ...settings })) });
+    }
   }
   return given;
 }
@@ -97,18 +101,17 @@ function fromEnvironment(
   sources: ConfigSources,
   faults: ConfigFault[],
 ): Record<string, Given> {
-  const names = new Map<string, { key: string; file: boolean }>();
-  for (const [key, setting] of Object.entries(settings)) {
-    names.set(environmentName(key), { key, file: false });
-    if (setting.secret) names.set(`${environmentName(key)}_FILE`, { key, file: true });
-  }
+  const names = variablesOf(settings);
+  const elsewhere = variablesOf(sources.elsewhere ?? {});
   const given: Record<string, Given> = {};
   for (const [name, value] of Object.entries(sources.environment)) {
     if (!name.startsWith('SLUICE_') || value === undefined) continue;
     const known = names.get(name);
     if (sources.otherPrograms?.includes(name)) continue;
-    if (known === undefined) faults.push({ where: name, message: unknownKey(name, [...names.keys()]) });
-    else if (given[known.key])
+    if (known === undefined) {
+      if (elsewhere.has(name)) continue;
+      faults.push({ where: name, message: unknownKey(name, [...names.keys(), ...elsewhere.keys()]) });
+    } else if (given[known.key])
       faults.push({ where: name, message: `set ${environmentName(known.key)} or its _FILE form, not both` });
     else if (!known.file) given[known.key] = { where: name, value };
     else {
@@ -120,6 +123,15 @@ function fromEnvironment(
     }
   }
   return given;
+}
+
+function variablesOf(settings: Settings): Map<string, { key: string; file: boolean }> {
+  const names = new Map<string, { key: string; file: boolean }>();
+  for (const [key, setting] of Object.entries(settings)) {
+    names.set(environmentName(key), { key, file: false });
+    if (setting.secret) names.set(`${environmentName(key)}_FILE`, { key, file: true });
+  }
+  return names;
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
