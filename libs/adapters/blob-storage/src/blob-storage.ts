@@ -43,6 +43,16 @@ export function sendsItself(stream: Readable): stream is Readable & SendsItself 
   return 'sendTo' in stream;
 }
 
+/** What storages can do whose objects hold the plain bytes of blobs where clients may fetch them. */
+export interface SignsUrls {
+  /** A URL by which whoever has it can GET a finished object for so many seconds. Nothing is checked or changed. */
+  signedUrl(key: string, seconds: number): Promise<string>;
+}
+
+export function signsUrls(storage: BlobStorage): storage is BlobStorage & SignsUrls {
+  return 'signedUrl' in storage;
+}
+
 /**
  * Keeps the bytes of blobs under opaque keys. It knows no digests, repositories or rights: the database says what a
  * key is, and only claims what is durable here.

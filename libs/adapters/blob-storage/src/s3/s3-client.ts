@@ -1,0 +1,64 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { S3Client } from '@aws-sdk/client-s3';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { DEFAULT_TIMEOUT_SECONDS, isProtected, type S3Options } from './s3-options.ts';
+
+/** Tries of one request, with the growing and random pauses of the SDK between them. */
+const ATTEMPTS = 4;
+const CONNECT_SECONDS = 5;
+
+/**
+ * A client with the settings that every S3 store understands.
+ *
+ * Since its version 3.729 the SDK sends checksums in a framing of its own unless told otherwise; Ceph answers 411, and
+ * worse stores keep the framing as content. What protects the bytes instead: TLS where there is some, and where there
+ * is none the SHA-256 of every request body, which is part of its signature.
+ */
+export function createClient(options: S3Options): S3Client {
+  const timeoutMs = timeoutMsOf(options);
+  const client = new S3Client({
+    region: options.region,
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    forcePathStyle: options.pathStyle,
+    credentials: { accessKeyId: options.accessKey, secretAccessKey: options.secretKey },
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // Bodies are in memory and of the right length: asking first would only cost time.
+    expectContinueHeader: false,
+    maxAttempts: ATTEMPTS,
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: CONNECT_SECONDS * 1_000,
+      requestTimeout: timeoutMs,
+      throwOnRequestTimeout: true,
+      // Would also end the downloads of slow clients; GuardedBody tells them from a slow store.
+      socketTimeout: 0,
+      httpAgent: new HttpAgent({ keepAlive: true, maxSockets: Infinity }),
+      httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: Infinity }),
+    }),
+  });
+  // TLS protects the payload, so its hash would only cost time: two thirds of what a part costs.
+  if (isProtected(options)) {
+    client.middlewareStack.add(withHeaders({ 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }), {
+      step: 'build',
+    });
+  }
+  return client;
+}
+
+export function timeoutMsOf({ timeoutSeconds = DEFAULT_TIMEOUT_SECONDS }: S3Options): number {
+  return timeoutSeconds * 1_000;
+}
+
+/** A middleware for the step `build`: adds headers to a request before it is signed. */
+export function withHeaders(headers: Readonly<Record<string, string>>) {
+  return <Args extends { readonly request: unknown }, Result>(next: (args: Args) => Promise<Result>) =>
+    (args: Args): Promise<Result> => {
+      if (hasHeaders(args.request)) Object.assign(args.request.headers, headers);
+      return next(args);
+    };
+}
+
+function hasHeaders(request: unknown): request is { headers: Record<string, string> } {
+  return typeof request === 'object' && request !== null && 'headers' in request;
+}
