@@ -2,16 +2,22 @@ import { randomUUID } from 'node:crypto';
 import { Redis, type RedisOptions } from 'ioredis';
 import { parseRedisPrefix, parseRedisUrl } from './redis-url.ts';
 
-export interface RedisLinkSettings {
+/** Where Redis is, and what of it is this installation's. */
+export interface RedisPlace {
   readonly url: string;
-  /** Begins every key. `sluice` unless said. */
+  /** Begins every key, so that installations can share one Redis. `sluice` unless said. */
   readonly prefix?: string;
+}
+
+export interface RedisLinkSettings extends RedisPlace {
+  /** What the keys are for, such as `jobs`; who shares it must act alike when Redis was emptied. */
+  readonly purpose: string;
   /** How long a command may take before Redis counts as lost. */
   readonly commandTimeoutMs?: number;
   readonly checkIntervalMs?: number;
 }
 
-/** `empty` when Redis had none of this installation's keys: it is new, or somebody flushed it. */
+/** `empty` when Redis had none of these keys: it is new, or somebody flushed it. Only one process is told so. */
 export type RedisArrival = 'first' | 'returned' | 'empty';
 
 export interface RedisLinkListener {
@@ -28,6 +34,7 @@ const FAILED_CHECKS = 3;
  * away every command fails at once, and after `commandTimeoutMs` when it hangs.
  */
 export class RedisLink {
+  /** Of every key: that of the installation with the purpose. */
   readonly prefix: string;
   /** For commands that end soon; they fail while Redis is away. */
   readonly commands: Redis;
@@ -43,7 +50,7 @@ export class RedisLink {
 
   /** @throws RedisSettingsError for a wrong URL or prefix; an unreachable Redis is no error */
   constructor(settings: RedisLinkSettings, listener: RedisLinkListener = {}) {
-    this.prefix = parseRedisPrefix(settings.prefix ?? 'sluice');
+    this.prefix = `${parseRedisPrefix(settings.prefix ?? 'sluice')}:${settings.purpose}`;
     this.#listener = listener;
     this.#options = {
       ...parseRedisUrl(settings.url),

@@ -1,2 +1,2 @@
-export { JobAborted } from './attempt.ts';
+export { JobAborted } from '../running/attempt.ts';
 export { LocalDispatcher, type LocalDispatcherOptions } from './local-dispatcher.ts';

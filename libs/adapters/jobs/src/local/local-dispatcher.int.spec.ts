@@ -3,7 +3,7 @@ import { PostgresJobLedger, PostgresJobQueue, PostgresNotifications } from '@slu
 import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeDispatcher } from '../contract/index.ts';
-import { JobAborted } from './attempt.ts';
+import { JobAborted } from '../running/attempt.ts';
 import { LocalDispatcher } from './local-dispatcher.ts';
 
 describeDispatcher('local', async () => {
