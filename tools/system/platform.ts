@@ -13,6 +13,12 @@ export interface ApiAnswer<T = unknown> {
   readonly body: T;
 }
 
+export interface ApiCallOptions {
+  readonly expect?: number;
+  readonly authorization?: string;
+  readonly headers?: Record<string, string>;
+}
+
 /** One running Sluice with a data directory of its own, for system tests. */
 export class Platform {
   readonly port: number;
@@ -102,31 +108,13 @@ export class Platform {
   }
 
   /** Calls the API, as the first admin unless told otherwise. Throws when the status is not the expected one. */
-  async api<T = unknown>(
+  api<T = unknown>(
     method: string,
     path: string,
     body?: unknown,
-    options: {
-      readonly expect?: number;
-      readonly authorization?: string;
-      readonly headers?: Record<string, string>;
-    } = {},
+    options: ApiCallOptions = {},
   ): Promise<ApiAnswer<T>> {
-    const answer = await fetch(`${this.url}/api/v1${path}`, {
-      method,
-      headers: {
-        authorization: options.authorization ?? basic('admin', ADMIN_PASSWORD),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...options.headers,
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await answer.text();
-    const parsed: unknown = /json/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(text) : text;
-    const wanted = options.expect ?? (answer.ok ? answer.status : 200);
-    if (answer.status !== wanted)
-      throw new Error(`${method} ${path}: ${answer.status} instead of ${wanted}: ${text}`);
-    return { status: answer.status, headers: answer.headers, body: parsed as T };
+    return callApi<T>(this.url, method, path, body, options);
   }
 
   private async untilReady(child: ChildProcess): Promise<void> {
@@ -145,6 +133,31 @@ export class Platform {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
+}
+
+/** Calls the API of the Sluice at that URL, as {@link Platform.api} does. */
+export async function callApi<T>(
+  url: string,
+  method: string,
+  path: string,
+  body: unknown,
+  options: ApiCallOptions,
+): Promise<ApiAnswer<T>> {
+  const answer = await fetch(`${url}/api/v1${path}`, {
+    method,
+    headers: {
+      authorization: options.authorization ?? basic('admin', ADMIN_PASSWORD),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...options.headers,
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  const parsed: unknown = /json/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(text) : text;
+  const wanted = options.expect ?? (answer.ok ? answer.status : 200);
+  if (answer.status !== wanted)
+    throw new Error(`${method} ${path}: ${answer.status} instead of ${wanted}: ${text}`);
+  return { status: answer.status, headers: answer.headers, body: parsed as T };
 }
 
 export function basic(user: string, password: string): string {
