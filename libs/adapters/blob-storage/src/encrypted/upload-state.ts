@@ -58,7 +58,7 @@ export function decodeState(upload: StoredUpload): UploadState | null {
     if (upload.offset === 0) return null;
     throw lost(upload, 'no state');
   }
-  const fields: Record<string, unknown> = typeof upload.state === 'object' ? { ...upload.state } : {};
+  const fields: Record<string, unknown> = isFields(upload.state) ? upload.state : {};
   const text = (name: string): string => {
     const value = fields[name];
     if (typeof value !== 'string') throw lost(upload, name);
@@ -82,6 +82,10 @@ export function decodeState(upload: StoredUpload): UploadState | null {
   if (state.header.length !== HEADER_BYTES) throw lost(upload, 'header');
   if (state.lastPrefix.length !== PREFIX_BYTES) throw lost(upload, 'lastPrefix');
   return state;
+}
+
+function isFields(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function lost(upload: StoredUpload, detail: string): BlobStorageError {
