@@ -1,3 +1,4 @@
+export { type BlobStoreLocation } from './config/blob-store.ts';
 export { ConfigError, type ConfigFault, type ConfigSources, loadConfig } from './config/load-config.ts';
 export { type ConfigOf, environmentName, required, type Setting, type Settings } from './config/setting.ts';
 export {

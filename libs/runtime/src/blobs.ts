@@ -1,6 +1,7 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import type { BlobStorage } from '@sluice/blob-storage';
 import { FsBlobStorage } from '@sluice/blob-storage/fs';
+import { S3BlobStorage } from '@sluice/blob-storage/s3';
 import type { blobSettings, ConfigOf } from '@sluice/platform';
 import { StartError } from './start-error.ts';
 
@@ -24,9 +25,33 @@ export interface Blobs {
  * @throws StartError when it cannot be used
  */
 export async function openBlobs(config: BlobsConfig, defaultDirectory: string | null): Promise<Blobs> {
-  const directory = config.blobStore ?? defaultDirectory;
+  const { blobStore } = config;
+  if (blobStore?.kind === 's3') return openS3(config, blobStore);
+  const directory = blobStore?.path ?? defaultDirectory;
   if (directory === null) throw new StartError('no blob storage is configured: set SLUICE_BLOB_STORE');
   return openDirectory(directory);
+}
+
+async function openS3(
+  { s3AccessKey, s3SecretKey }: BlobsConfig,
+  location: Extract<BlobsConfig['blobStore'], { kind: 's3' }>,
+): Promise<Blobs> {
+  if (s3AccessKey === undefined || s3SecretKey === undefined) {
+    throw new StartError(
+      `blob storage s3://${location.bucket} needs keys: set SLUICE_S3_ACCESS_KEY and SLUICE_S3_SECRET_KEY`,
+    );
+  }
+  try {
+    const options = { ...location, accessKey: s3AccessKey, secretKey: s3SecretKey };
+    const storage = await S3BlobStorage.open(options);
+    return { storage, check: () => storage.check(), close: async () => storage.close() };
+  } catch (cause) {
+    throw new StartError(
+      `blob storage s3://${location.bucket} is not usable: ${(cause as Error).message}`,
+      undefined,
+      { cause },
+    );
+  }
 }
 
 async function openDirectory(directory: string): Promise<Blobs> {

@@ -1,6 +1,6 @@
-import { isAbsolute, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 import { z } from 'zod';
+import { BlobStoreFault, parseBlobStore } from './blob-store.ts';
 import type { Settings } from './setting.ts';
 
 const port = z.coerce
@@ -27,6 +27,17 @@ function seconds(minimum: number, maximum: number) {
   return z.coerce.number({ error: message }).min(minimum, message).max(maximum, message);
 }
 
+const perSecond = z.coerce
+  .number({ error: 'expected requests per second, 0 for no limit' })
+  .min(0, 'expected requests per second, 0 for no limit')
+  .max(1_000_000, 'expected at most 1000000 requests per second');
+
+const burst = z.coerce
+  .number({ error: 'expected a whole number from 1' })
+  .int('expected a whole number from 1')
+  .min(1, 'expected a whole number from 1')
+  .max(100_000_000, 'expected at most 100000000');
+
 function list(item: z.ZodType<string, string>) {
   return z
     .union([z.string().transform((text) => text.split(',').map((part) => part.trim())), z.array(z.string())])
@@ -49,6 +60,27 @@ export const processSettings = {
   faultPoint: {
     schema: z.string().optional(),
     doc: 'For fault tests only: kill the process (SIGKILL) when it reaches this named point.',
+  },
+  redisUrl: {
+    schema: z
+      .string()
+      .refine(
+        (text) => /^rediss?:$/.test(urlOf(text)?.protocol ?? ''),
+        'expected redis://user:password@host:port/database, or rediss:// for TLS',
+      )
+      .optional(),
+    doc: 'Redis that spreads jobs over processes and counts for rate limits. Default: none.',
+    secret: true,
+  },
+  redisPrefix: {
+    schema: z
+      .string()
+      .regex(
+        /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+        'expected 1 to 64 letters, digits, dots, dashes, underscores',
+      )
+      .default('sluice'),
+    doc: 'Begins every key in Redis, so that installations can share one. Default sluice.',
   },
 } satisfies Settings;
 
@@ -83,6 +115,22 @@ export const clientSettings = {
     schema: list(z.string()).default([]),
     doc: 'Addresses or networks (CIDR, comma separated) of proxies whose X-Forwarded-* headers are believed.',
   },
+  rateLimitPrincipal: {
+    schema: perSecond.default(2_000),
+    doc: 'Requests a second of one user, robot or CI job in the long run; 0 is no limit. Default 2000.',
+  },
+  rateLimitPrincipalBurst: {
+    schema: burst.default(60_000),
+    doc: 'Requests that one principal may send at once after a pause. Default 60000.',
+  },
+  rateLimitAddress: {
+    schema: perSecond.default(2_000),
+    doc: 'Requests a second from one client address in the long run; 0 is no limit. Default 2000.',
+  },
+  rateLimitAddressBurst: {
+    schema: burst.default(60_000),
+    doc: 'Requests that may come from one address at once after a pause. Default 60000.',
+  },
 } satisfies Settings;
 
 /** The database that every process shares. */
@@ -105,13 +153,27 @@ export const blobSettings = {
   blobStore: {
     schema: z
       .string()
-      .refine(
-        (text) => urlOf(text)?.protocol === 'file:' && isAbsolute(fileURLToPath(text)),
-        'expected file:///directory',
-      )
-      .transform((text) => fileURLToPath(text))
+      .transform((text, context) => {
+        try {
+          return parseBlobStore(text);
+        } catch (error) {
+          if (!(error instanceof BlobStoreFault)) throw error;
+          context.addIssue({ code: 'custom', message: error.message });
+          return z.NEVER;
+        }
+      })
       .optional(),
-    doc: 'Blob storage as file:///directory. Default: blobs in the data directory.',
+    doc: 'Blob storage as file:///directory or s3://bucket/prefix?endpoint=https://host. Default: blobs in the data directory.',
+  },
+  s3AccessKey: {
+    schema: z.string().min(1, 'expected the access key of the object store').optional(),
+    doc: 'Access key of the object store that SLUICE_BLOB_STORE names.',
+    secret: true,
+  },
+  s3SecretKey: {
+    schema: z.string().min(1, 'expected the secret key of the object store').optional(),
+    doc: 'Secret key that belongs to SLUICE_S3_ACCESS_KEY.',
+    secret: true,
   },
 } satisfies Settings;
 
