@@ -159,6 +159,7 @@ describe('who may use the data plane', () => {
     ];
     expect((await token.request('GET', MANIFEST)).status).toBe(200);
     await registry.database.source.query('UPDATE principal SET epoch = epoch + 1 WHERE id = $1', [id]);
+    await registry.settle();
     for (const [method, path] of requests) {
       const answer = await token.request(method, path);
       expect([method, path, answer.status]).toEqual([method, path, 401]);

@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FsBlobStorage } from '@sluice/blob-storage/fs';
-import { AuditLog, type Denial, DenialLog } from '@sluice/database';
+import { AuditLog, type Denial, DenialLog, type ReadCoherence } from '@sluice/database';
 import {
   PipelinedConnections,
   PostgresBlobLinks,
@@ -27,10 +28,9 @@ import { parseNodePath, type Role, type Visibility } from '@sluice/domain/access
 import type { VerdictState } from '@sluice/domain/policy';
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
 import { createIdentity, type Identity, KeyFile, Passwords, SecretHasher } from '@sluice/identity';
-import { fastify } from 'fastify';
-import { answerFrameworkError, registerDataPlane } from '../data-plane.ts';
+import { createLogger, Metrics } from '@sluice/platform';
 import type { BodyPace } from '../http/request-body.ts';
-import { registerTokenEndpoint } from '../token-endpoint.ts';
+import { createRegistryHandler } from '../server.ts';
 
 /** Keeps what was refused, to be looked at. */
 class RecordingDenials extends DenialLog {
@@ -61,16 +61,19 @@ export class TestRegistry {
   readonly host: string;
   readonly denials: readonly Denial[];
   readonly storageDirectory: string;
+  readonly #coherence: ReadCoherence;
   readonly #close: () => Promise<void>;
 
   private constructor(
     parts: Pick<TestRegistry, 'database' | 'host' | 'denials' | 'storageDirectory'>,
+    coherence: ReadCoherence,
     close: () => Promise<void>,
   ) {
     this.database = parts.database;
     this.host = parts.host;
     this.denials = parts.denials;
     this.storageDirectory = parts.storageDirectory;
+    this.#coherence = coherence;
     this.#close = close;
   }
 
@@ -110,9 +113,7 @@ export class TestRegistry {
     const reads = new PostgresRegistryReads(source, connections);
     const identity = await openIdentity(database, storageDirectory);
     const lease = { leaseSeconds: 3_600 };
-    const server = fastify({ logger: false, bodyLimit: 1_024, frameworkErrors: answerFrameworkError });
-    await registerTokenEndpoint(server, identity.tokenEndpoint);
-    await registerDataPlane(server, {
+    const dataPlane = {
       authentication: identity.authentication,
       access: identity.accessControl,
       repositories: new PostgresCatalogStore(source),
@@ -131,12 +132,22 @@ export class TestRegistry {
       }),
       challenge: { publicUrl: PUBLIC_URL, service: 'sluice', trustForwardedProto: true },
       ...(options.pace === undefined ? {} : { pace: options.pace }),
+    };
+    const handler = await createRegistryHandler({
+      dataPlane,
+      tokenEndpoint: identity.tokenEndpoint,
+      metrics: new Metrics(),
+      logger: createLogger('error'),
+      trustedProxies: [],
     });
-    await server.listen({ port: 0, host: '127.0.0.1' });
-    const host = `127.0.0.1:${(server.server.address() as AddressInfo).port}`;
-    return new TestRegistry({ database, host, denials: denials.denials, storageDirectory }, async () => {
-      server.server.closeAllConnections();
-      await server.close();
+    const server = createServer(handler.handle);
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const parts = { database, host, denials: denials.denials, storageDirectory };
+    return new TestRegistry(parts, coherence, async () => {
+      server.closeAllConnections();
+      await new Promise((closed) => server.close(closed));
+      await handler.close();
       await connections.close();
       await coherence.close();
       await notifications.close();
@@ -201,7 +212,13 @@ export class TestRegistry {
        SELECT id, pg_notify('sluice_verdict', manifest_id::text) FROM judged`,
       [repository, digest, state, summary],
     );
+    await this.settle();
     return row?.id ?? '';
+  }
+
+  /** Resolves when every replica goes by what the database says, as the API waits for before it answers. */
+  settle(): Promise<void> {
+    return this.#coherence.settle();
   }
 
   /** Makes a policy with an enforcing rule hold everywhere. */

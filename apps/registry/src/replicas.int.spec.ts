@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Answer, TestClient } from './testing/test-client.ts';
+import { TestRegistry } from './testing/test-registry.ts';
+
+const REPOSITORY = 'team/app/web';
+const MANIFEST_SCOPE = `repository:${REPOSITORY}:pull,push,delete`;
+
+describe('two replicas that answer from memory', () => {
+  let replicas: [TestRegistry, TestRegistry];
+  /** The same token at each replica. */
+  let clients: [TestClient, TestClient];
+  beforeAll(async () => {
+    const first = await TestRegistry.start();
+    replicas = [first, await TestRegistry.join(first)];
+    await first.createProject('team/app');
+    await first.createUser('dev', { 'team/app': 'maintainer' });
+    const { authorization } = await new TestClient(first, 'dev').withToken(MANIFEST_SCOPE);
+    clients = [
+      new TestClient(replicas[0], null, authorization ?? ''),
+      new TestClient(replicas[1], null, authorization ?? ''),
+    ];
+  });
+  afterAll(async () => {
+    await replicas[1].close();
+    await replicas[0].close();
+  });
+
+  const pathOf = (reference: string): string => `/v2/${REPOSITORY}/manifests/${reference}`;
+
+  async function pushGreen(tag: string): Promise<string> {
+    const { digest } = await clients[0].pushImage(REPOSITORY, tag);
+    await replicas[0].judge(REPOSITORY, digest, 'green', null);
+    return digest;
+  }
+
+  /** Both replicas have it in memory afterwards. */
+  async function warm(...references: string[]): Promise<void> {
+    for (const client of [...clients, ...clients]) {
+      for (const reference of references)
+        expect((await client.request('GET', pathOf(reference))).status).toBe(200);
+    }
+  }
+
+  it('answer what is remembered as they answer what is looked up', async () => {
+    const digest = await pushGreen('same');
+    const [client] = clients;
+    const shape = ({ status, headers, body }: Answer) => ({
+      status,
+      body: body.toString(),
+      headers: Object.fromEntries([...headers].filter(([name]) => name !== 'date')),
+    });
+    for (const reference of ['same', digest]) {
+      for (const method of ['GET', 'HEAD']) {
+        const ask = async () => shape(await client.request(method, pathOf(reference)));
+        await replicas[0].database.source.query(`SELECT pg_notify('sluice_reads', 'everything')`);
+        await replicas[0].settle();
+        const lookedUp = await ask();
+        // The first GET after it brings the content to memory, too.
+        await client.request('GET', pathOf(reference));
+        expect(await ask()).toEqual(lookedUp);
+        expect(lookedUp.status).toBe(200);
+      }
+    }
+  });
+
+  it('quote the warning of the verdict that holds, also from memory', async () => {
+    const digest = await pushGreen('amber');
+    for (const message of ['scan: first', 'scan: second']) {
+      await replicas[0].judge(REPOSITORY, digest, 'amber', message);
+      for (const client of [...clients, ...clients]) {
+        const { headers } = await client.request('GET', pathOf('amber'));
+        expect(headers.get('warning')).toBe(`299 - "${message}"`);
+      }
+    }
+  });
+
+  it('follow a tag that was moved through the other one, at once', async () => {
+    const digests = [await pushGreen('a'), await pushGreen('b')];
+    await warm(...digests);
+    const contents = await Promise.all(
+      digests.map(async (digest) => (await clients[0].request('GET', pathOf(digest))).body),
+    );
+    const put = (replica: number, content: Buffer) =>
+      clients[replica]!.request('PUT', pathOf('moving'), {
+        headers: { 'content-type': 'application/vnd.oci.image.manifest.v1+json' },
+        body: content,
+      });
+    for (let round = 0; round < 40; round++) {
+      const writer = round % 2;
+      const next = contents[(round >> 1) % 2]!;
+      expect((await put(writer, next)).status).toBe(201);
+      const seen = await clients[1 - writer]!.request('GET', pathOf('moving'));
+      expect(seen.headers.get('docker-content-digest')).toBe(digests[(round >> 1) % 2]);
+      await clients[writer]!.request('GET', pathOf('moving'));
+    }
+  });
+
+  it('say 404 as soon as the other one has acknowledged the delete of a tag or a manifest', async () => {
+    for (let round = 0; round < 15; round++) {
+      const digest = await pushGreen(`gone-${round}`);
+      await warm(`gone-${round}`, digest);
+      const [deleter, reader] = round % 2 === 0 ? clients : [clients[1], clients[0]];
+      expect((await deleter.request('DELETE', pathOf(`gone-${round}`))).status).toBe(202);
+      expect((await reader.request('HEAD', pathOf(`gone-${round}`))).status).toBe(404);
+      expect((await reader.request('HEAD', pathOf(digest))).status).toBe(200);
+      expect((await deleter.request('DELETE', pathOf(digest))).status).toBe(202);
+      expect((await reader.request('HEAD', pathOf(digest))).status).toBe(404);
+    }
+  });
+
+  it('refuse what has turned red, and what rules that have changed did not judge yet', async () => {
+    const digest = await pushGreen('turns');
+    await warm('turns', digest);
+    await replicas[0].judge(REPOSITORY, digest, 'red', 'scan: bad');
+    for (const client of clients) expect((await client.request('GET', pathOf('turns'))).status).toBe(403);
+    await replicas[0].judge(REPOSITORY, digest, 'green', null);
+    await warm('turns', digest);
+    await replicas[0].database.source.query('UPDATE repository SET rules_revision = rules_revision + 1');
+    await replicas[0].settle();
+    // Nobody judges in this test, so the stale verdict stays what it is: pending, and hidden from who cannot push.
+    await replicas[0].createUser('reader', { 'team/app': 'reporter' });
+    for (const replica of replicas) {
+      const reader = new TestClient(replica, 'reader');
+      expect((await reader.request('GET', pathOf('turns'))).status).toBe(429);
+    }
+    await replicas[0].database.source.query('UPDATE repository SET rules_revision = 0');
+  });
+
+  it('refuse a token at once whose principal lost rights', async () => {
+    await replicas[0].createUser('leaver', { 'team/app': 'reporter' });
+    const first = await new TestClient(replicas[0], 'leaver').withToken(`repository:${REPOSITORY}:pull`);
+    const second = new TestClient(replicas[1], null, first.authorization ?? '');
+    await pushGreen('secret');
+    for (const client of [first, second, first, second]) {
+      expect((await client.request('GET', pathOf('secret'))).status).toBe(200);
+    }
+    await replicas[0].database.source.query(`UPDATE principal SET epoch = epoch + 1 WHERE name = 'leaver'`);
+    await replicas[0].settle();
+    for (const client of [first, second]) {
+      expect((await client.request('GET', pathOf('secret'))).status).toBe(401);
+    }
+  });
+
+  it('remember nothing for those who may not pull: a token for another repository, a query, a part of a name', async () => {
+    await pushGreen('mine');
+    await warm('mine');
+    await replicas[0].createProject('team/other');
+    await replicas[0].createUser('stranger', { 'team/other': 'developer' });
+    const stranger = await new TestClient(replicas[0], 'stranger').withToken('repository:team/other:pull');
+    expect((await stranger.request('GET', pathOf('mine'))).status).toBe(401);
+    expect((await new TestClient(replicas[0], null).request('GET', pathOf('mine'))).status).toBe(401);
+    const [client] = clients;
+    expect((await client.request('GET', `/v2/${REPOSITORY}/x/manifests/mine`)).status).toBe(401);
+    expect((await client.request('GET', `/v2//${REPOSITORY}/manifests/mine`)).status).toBe(400);
+    expect((await client.request('GET', `${pathOf('mine')}/`)).status).toBe(404);
+    expect((await client.request('GET', `${pathOf('mine')}?x=1`)).status).toBe(200);
+    const unchanged = await client.request('GET', pathOf('mine'), { headers: { 'if-none-match': '*' } });
+    expect(unchanged.status).toBe(304);
+  });
+});
