@@ -81,6 +81,7 @@ export {
   type NewUploadSession,
   type UploadProgress,
   type UploadSession,
+  type UploadWriter,
   UploadSessions,
 } from './ports/upload-sessions.ts';
 export {

@@ -69,7 +69,7 @@ export async function* metered(
 ): AsyncIterable<Uint8Array> {
   let received = 0;
   for await (const chunk of body) {
-    lease.assertHeld();
+    if (!lease.isHeld) await lease.hold();
     received += chunk.length;
     if (expected !== null && received > expected) {
       throw new ChunkRefused(`the chunk is longer than the ${expected} bytes of its Content-Range`);

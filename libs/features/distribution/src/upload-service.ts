@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BlobStorage, BlobStorageError, type StorageState } from '@sluice/blob-storage';
-import type { Checkpoint, UploadSession, UploadSessions } from '@sluice/database';
+import type { Checkpoint, UploadSession, UploadSessions, UploadWriter } from '@sluice/database';
 import {
   type Digest,
   digestAlgorithm,
@@ -8,7 +9,7 @@ import {
   OciError,
   type RepositoryName,
 } from '@sluice/domain/oci';
-import { RunningHash, RunningHashes } from './running-hashes.ts';
+import { NativeHash, type RunningHash, RunningHashes } from './running-hashes.ts';
 import {
   checkRange,
   type Chunk,
@@ -33,8 +34,13 @@ interface Progress {
   readonly hash: RunningHash | undefined;
 }
 
-/** Reading more than this again at the end would outlast the 30 s after which clients give up. */
+/** Clients give up after 30 s without an answer, so what takes longer to be read again is not read again. */
 const REHASH_MAX_BYTES = 20 * 1024 ** 3;
+const REHASH_MAX_MS = 20_000;
+/** So often a session that another request writes to is looked at again. */
+const POLL_MS = 100;
+/** A status waits so long for a request that is about to end; by then a living writer has shown itself. */
+const SETTLE_MS = 2_000;
 
 /** Pushing blobs, in every form of the distribution specification. */
 export class UploadService {
@@ -72,11 +78,25 @@ export class UploadService {
     return { id: session.id, offsetBytes: 0 };
   }
 
-  /** @throws OciError BLOB_UPLOAD_UNKNOWN */
+  /**
+   * How many bytes are durable. A client that asks because its connection broke may be here before we have noticed, so
+   * this waits a moment for a request that still seems to write.
+   *
+   * @throws OciError BLOB_UPLOAD_UNKNOWN
+   */
   async status(repository: RepositoryName, id: string): Promise<UploadStatus> {
-    const session = await this.#sessions.find(id, repository);
-    if (session === null) throw unknownUpload();
-    return { id, offsetBytes: session.offsetBytes };
+    const deadline = performance.now() + SETTLE_MS;
+    let first: UploadWriter | null = null;
+    for (;;) {
+      const session = await this.#sessions.find(id, repository);
+      if (session === null) throw unknownUpload();
+      const { writer, offsetBytes } = session;
+      if (writer === null || isAtWork(first, writer) || performance.now() > deadline) {
+        return { id, offsetBytes };
+      }
+      first ??= writer;
+      await sleep(POLL_MS);
+    }
   }
 
   /**
@@ -87,7 +107,7 @@ export class UploadService {
    */
   async append(repository: RepositoryName, id: string, chunk: Chunk): Promise<UploadStatus> {
     return this.#withWriter(repository, id, async (session, lease) => {
-      const progress = await this.#store(session, chunk, session.algorithm, lease);
+      const progress = await this.#store(session, chunk, session.algorithm, lease, false);
       await this.#record(session, progress, lease);
       this.#checkpoint('upload.recorded');
       return { id, offsetBytes: progress.offsetBytes };
@@ -106,7 +126,7 @@ export class UploadService {
       const progress =
         chunk === null
           ? this.#stored(session)
-          : await this.#store(session, chunk, digestAlgorithm(digest), lease);
+          : await this.#store(session, chunk, digestAlgorithm(digest), lease, true);
       await this.#commit(repository, session, progress, digest, lease);
     });
   }
@@ -141,13 +161,8 @@ export class UploadService {
     work: (session: UploadSession, lease: WriterLease) => Promise<Result>,
   ): Promise<Result> {
     const writer = randomUUID();
-    const session = await this.#sessions.acquire(id, repository, writer, WRITER_LEASE_SECONDS);
-    if (session === null) throw unknownUpload();
-    if (session === 'busy') {
-      const status = await this.status(repository, id);
-      throw new UploadOutOfOrder('another request is writing to this upload', status);
-    }
-    using lease = new WriterLease(this.#sessions, id, writer);
+    const { session, askedAt } = await this.#acquire(repository, id, writer);
+    using lease = new WriterLease(this.#sessions, id, writer, askedAt);
     try {
       return await work(session, lease);
     } catch (error) {
@@ -160,14 +175,44 @@ export class UploadService {
     }
   }
 
+  /**
+   * Makes `writer` the only one who writes to the session. Whoever writes to it already may be a connection that has
+   * just broken, or a process that has crashed: this waits until it has let go or its lease is over.
+   *
+   * @throws UploadOutOfOrder when the other one shows that it is at work
+   */
+  async #acquire(
+    repository: RepositoryName,
+    id: string,
+    writer: string,
+  ): Promise<{ readonly session: UploadSession; readonly askedAt: number }> {
+    const deadline = performance.now() + (WRITER_LEASE_SECONDS + 1) * 1_000;
+    let first: UploadWriter | null = null;
+    for (;;) {
+      const askedAt = performance.now();
+      const session = await this.#sessions.acquire(id, repository, writer, WRITER_LEASE_SECONDS);
+      if (session === null) throw unknownUpload();
+      if (session !== 'busy') return { session, askedAt };
+      const other = await this.#sessions.find(id, repository);
+      if (other === null) throw unknownUpload();
+      if (isAtWork(first, other.writer) || askedAt > deadline) {
+        const { offsetBytes } = other;
+        throw new UploadOutOfOrder('another request is writing to this upload', { id, offsetBytes });
+      }
+      first ??= other.writer;
+      await sleep(POLL_MS);
+    }
+  }
+
   async #store(
     session: UploadSession,
     chunk: Chunk,
     algorithm: DigestAlgorithm,
     lease: WriterLease,
+    isLast: boolean,
   ): Promise<Progress> {
     const expected = checkRange(session, chunk);
-    const hash = this.#hashes.resume(session, algorithm);
+    const hash = await this.#hashes.resume(session, algorithm, !isLast && chunk.range !== null);
     const { offset, state, interruption } = await this.#storage.append(
       { key: session.storageKey, offset: session.offsetBytes, state: stateOf(session) },
       metered(chunk.body, hash, expected, lease),
@@ -182,14 +227,16 @@ export class UploadService {
 
   async #record(session: UploadSession, progress: Progress, lease: WriterLease): Promise<void> {
     const { offsetBytes, storageState, hash } = progress;
+    // The algorithm of the session is what its row says; a last chunk may have been hashed by another.
+    const known = hash?.algorithm === session.algorithm ? hash : null;
     const held = await this.#sessions.record(
       session.id,
       lease.writer,
       {
         offsetBytes,
         storageState,
-        // The algorithm of the session is what its row says; a last chunk may have been hashed by another.
-        prefixDigest: hash?.algorithm === session.algorithm ? hash.digest() : null,
+        prefixDigest: known?.digest() ?? null,
+        hashState: known?.state() ?? null,
       },
       this.#settings.sessionSeconds,
     );
@@ -211,16 +258,11 @@ export class UploadService {
     };
     const known = session.mustRehash ? null : (progress.prefixDigest ?? progress.hash?.digest() ?? null);
     const isKnown = known !== null && digestAlgorithm(known) === digestAlgorithm(digest);
-    if (!isKnown && !session.mustRehash && progress.offsetBytes > REHASH_MAX_BYTES) {
-      throw new OciError(
-        'UNSUPPORTED',
-        `${digestAlgorithm(digest)} of so large a blob must be announced when the upload begins (digest-algorithm)`,
-      );
-    }
+    if (!isKnown && progress.offsetBytes > REHASH_MAX_BYTES) throw tooLargeToRehash(session, digest);
     if (isKnown) await this.#checkDigest(repository, session, known, digest);
     await this.#storage.finish(upload);
     if (!isKnown) {
-      await this.#checkDigest(repository, session, await this.#rehash(upload.key, digest, lease), digest);
+      await this.#checkDigest(repository, session, await this.#rehash(session, digest, lease), digest);
     }
     this.#checkpoint('upload.synced');
 
@@ -243,10 +285,12 @@ export class UploadService {
     throw new OciError('DIGEST_INVALID', `the content has the digest ${actual}, not ${claimed}`);
   }
 
-  async #rehash(key: string, digest: Digest, lease: WriterLease): Promise<Digest> {
-    const hash = new RunningHash(digestAlgorithm(digest));
-    for await (const chunk of await this.#storage.read(key)) {
-      lease.assertHeld();
+  async #rehash(session: UploadSession, digest: Digest, lease: WriterLease): Promise<Digest> {
+    const hash = new NativeHash(digestAlgorithm(digest));
+    const deadline = performance.now() + REHASH_MAX_MS;
+    for await (const chunk of await this.#storage.read(session.storageKey)) {
+      if (!lease.isHeld) await lease.hold();
+      if (performance.now() > deadline) throw tooLargeToRehash(session, digest);
       hash.update(chunk as Uint8Array);
     }
     return hash.digest();
@@ -281,6 +325,26 @@ export class UploadService {
       state: stateOf(session),
     });
   }
+}
+
+/** A writer that has renewed its lease, or has come after the one that was seen first. */
+function isAtWork(first: UploadWriter | null, now: UploadWriter | null): boolean {
+  return first !== null && now !== null && (now.id !== first.id || now.until > first.until);
+}
+
+/** @returns why, and what the client can do: the upload itself stays as it is */
+function tooLargeToRehash(session: UploadSession, digest: Digest): OciError {
+  const algorithm = digestAlgorithm(digest);
+  return algorithm === session.algorithm
+    ? new OciError(
+        'BLOB_UPLOAD_INVALID',
+        'the upload was interrupted, and to read so many bytes again takes longer than clients wait: begin a new upload',
+      )
+    : new OciError(
+        'UNSUPPORTED',
+        `to read so many bytes again for ${algorithm} takes longer than clients wait: begin the upload with ` +
+          `?digest-algorithm=${algorithm}`,
+      );
 }
 
 function emptyDigest(algorithm: DigestAlgorithm): Digest {

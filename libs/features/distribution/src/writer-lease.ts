@@ -1,27 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { UploadSessions } from '@sluice/database';
 import { OciError } from '@sluice/domain/oci';
 
 /** A session whose writer is silent for this long may be taken by another. */
-export const WRITER_LEASE_SECONDS = 30;
+export const WRITER_LEASE_SECONDS = 8;
+/**
+ * A writer stops this long before, so that bytes which it has handed on already are stored when another begins, also
+ * when the clock of the database runs a little faster.
+ */
+const MARGIN_MS = 3_000;
+const HEARTBEAT_MS = 1_500;
+/** So often a writer that is cut off from the database asks for its lease. */
+const RETRY_MS = 250;
+/** And for so long: clients and proxies give up sooner. */
+const CUT_OFF_MAX_MS = 60_000;
 
-/** Keeps an upload session for its writer while it works, and notices when it was lost. */
+const HELD_MS = WRITER_LEASE_SECONDS * 1_000 - MARGIN_MS;
+
+/**
+ * Keeps an upload session for its writer while it works. Whoever writes checks {@link isHeld} before every write and
+ * waits in {@link hold} when it is not, so that a process that was stopped, or cannot reach the database, writes
+ * nothing that it may no longer write.
+ */
 export class WriterLease implements Disposable {
   readonly writer: string;
+  readonly #sessions: UploadSessions;
+  readonly #sessionId: string;
   readonly #heartbeat: NodeJS.Timeout;
-  #heldUntil = Date.now() + WRITER_LEASE_SECONDS * 1_000;
+  #heldUntil: number;
+  #isLost = false;
 
-  constructor(sessions: UploadSessions, sessionId: string, writer: string) {
+  /** @param askedAt when the session was asked for, by `performance.now()` */
+  constructor(sessions: UploadSessions, sessionId: string, writer: string, askedAt: number) {
     this.writer = writer;
-    this.#heartbeat = setInterval(
-      () => void this.#renew(sessions, sessionId),
-      (WRITER_LEASE_SECONDS * 1_000) / 3,
-    );
+    this.#sessions = sessions;
+    this.#sessionId = sessionId;
+    this.#heldUntil = askedAt + HELD_MS;
+    this.#heartbeat = setInterval(() => void this.#renew(), HEARTBEAT_MS);
   }
 
-  /** @throws OciError BLOB_UPLOAD_UNKNOWN when another may be writing */
-  assertHeld(): void {
-    if (Date.now() >= this.#heldUntil) {
-      throw new OciError('BLOB_UPLOAD_UNKNOWN', 'the upload was cancelled or taken over by another request');
+  get isHeld(): boolean {
+    return performance.now() < this.#heldUntil;
+  }
+
+  /**
+   * Resolves when the lease is held.
+   *
+   * @throws OciError BLOB_UPLOAD_UNKNOWN when another has the session, UNAVAILABLE when nobody can say
+   */
+  async hold(): Promise<void> {
+    const deadline = performance.now() + CUT_OFF_MAX_MS;
+    while (!this.isHeld) {
+      await this.#renew();
+      if (this.#isLost) {
+        throw new OciError(
+          'BLOB_UPLOAD_UNKNOWN',
+          'the upload was cancelled, or another request has taken it over',
+        );
+      }
+      if (this.isHeld) return;
+      if (performance.now() > deadline)
+        throw new OciError('UNAVAILABLE', 'the upload cannot go on: the database does not answer');
+      await sleep(RETRY_MS);
     }
   }
 
@@ -29,13 +69,18 @@ export class WriterLease implements Disposable {
     clearInterval(this.#heartbeat);
   }
 
-  async #renew(sessions: UploadSessions, sessionId: string): Promise<void> {
-    const askedAt = Date.now();
+  async #renew(): Promise<void> {
+    if (this.#isLost) return;
+    const askedAt = performance.now();
     try {
-      const held = await sessions.renew(sessionId, this.writer, WRITER_LEASE_SECONDS);
-      this.#heldUntil = held ? askedAt + WRITER_LEASE_SECONDS * 1_000 : 0;
+      if (await this.#sessions.renew(this.#sessionId, this.writer, WRITER_LEASE_SECONDS)) {
+        this.#heldUntil = askedAt + HELD_MS;
+        return;
+      }
+      this.#isLost = true;
+      this.#heldUntil = 0;
     } catch {
-      // The database may be back before the lease ends; if not, assertHeld() says so.
+      // The database may be back before the lease ends; if not, the writer waits in hold().
     }
   }
 }

@@ -1,5 +1,12 @@
 import type { Digest, DigestAlgorithm, RepositoryName } from '@sluice/domain/oci';
 
+/** Who writes to a session. */
+export interface UploadWriter {
+  readonly id: string;
+  /** Nobody else gets the session before. Moves on as long as the writer lives. */
+  readonly until: Date;
+}
+
 /** An upload under way. Everything that is needed to continue it on any replica. */
 export interface UploadSession {
   readonly id: string;
@@ -13,6 +20,10 @@ export interface UploadSession {
   readonly algorithm: DigestAlgorithm;
   /** Digest of these bytes, null when it is not known. */
   readonly prefixDigest: Digest | null;
+  /** State of the hash of these bytes, from which another process can go on; null when there is none. */
+  readonly hashState: Uint8Array | null;
+  /** Null while nobody writes. */
+  readonly writer: UploadWriter | null;
   /** A writer vanished without a word: nothing but the stored bytes themselves can say what was stored. */
   readonly mustRehash: boolean;
 }
@@ -29,6 +40,7 @@ export interface UploadProgress {
   readonly offsetBytes: number;
   readonly storageState: unknown;
   readonly prefixDigest: Digest | null;
+  readonly hashState: Uint8Array | null;
 }
 
 export interface FinishedUpload {

@@ -20,6 +20,9 @@ interface SessionRow {
   offset_bytes: string;
   algorithm: string;
   prefix_digest: string | null;
+  hash_state: Buffer | null;
+  writer: string | null;
+  writer_until: Date | null;
   must_rehash: boolean;
 }
 
@@ -31,6 +34,9 @@ const COLUMNS = [
   'offset_bytes',
   'algorithm',
   'prefix_digest',
+  'hash_state',
+  'writer',
+  'writer_until',
   'must_rehash',
 ]
   .map((column) => `s.${column}`)
@@ -110,8 +116,8 @@ export class PostgresUploadSessions extends UploadSessions {
   async record(id: string, writer: string, progress: UploadProgress, ttlSeconds: number): Promise<boolean> {
     const rows = await queryRows<object>(
       this.#source,
-      `UPDATE upload_session SET offset_bytes = $3, parts = $4, prefix_digest = $5, state = 'open', writer = NULL,
-         writer_until = NULL, expires_at = now() + make_interval(secs => $6)
+      `UPDATE upload_session SET offset_bytes = $3, parts = $4, prefix_digest = $5, hash_state = $6, state = 'open',
+         writer = NULL, writer_until = NULL, expires_at = now() + make_interval(secs => $7)
        WHERE id = $1 AND writer = $2 RETURNING id`,
       [
         id,
@@ -119,6 +125,7 @@ export class PostgresUploadSessions extends UploadSessions {
         progress.offsetBytes,
         JSON.stringify(progress.storageState),
         progress.prefixDigest,
+        progress.hashState,
         ttlSeconds,
       ],
     );
@@ -223,6 +230,9 @@ function toSession(row: SessionRow): UploadSession {
     offsetBytes: Number(row.offset_bytes),
     algorithm: row.algorithm as DigestAlgorithm,
     prefixDigest: row.prefix_digest as Digest | null,
+    hashState: row.hash_state,
+    writer:
+      row.writer === null || row.writer_until === null ? null : { id: row.writer, until: row.writer_until },
     mustRehash: row.must_rehash,
   };
 }

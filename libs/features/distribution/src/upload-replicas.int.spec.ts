@@ -1,0 +1,152 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FsBlobStorage } from '@sluice/blob-storage/fs';
+import { PostgresUploadSessions } from '@sluice/database/postgres';
+import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
+import { type Digest, type DigestAlgorithm, parseRepositoryName } from '@sluice/domain/oci';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Chunk } from './upload-chunk.ts';
+import { UploadService } from './upload-service.ts';
+import { WriterLease } from './writer-lease.ts';
+
+const REPOSITORY = parseRepositoryName('team/app/web');
+
+describe('an upload over several replicas', () => {
+  let database: TestDatabase;
+  let directory: string;
+  let storage: FsBlobStorage;
+  let sessions: PostgresUploadSessions;
+  let replicas: readonly UploadService[];
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    directory = await mkdtemp(join(tmpdir(), 'sluice-replicas-'));
+    storage = await FsBlobStorage.open(directory);
+    sessions = new PostgresUploadSessions(database.source);
+    const settings = { sessionSeconds: 3_600, leaseSeconds: 3_600 };
+    replicas = [0, 1, 2].map(() => new UploadService(sessions, storage, settings));
+    await database.source.query(
+      `INSERT INTO node (id, kind, path, lineage) VALUES (gen_random_uuid(), 'project', 'team/app', '{}')`,
+    );
+  });
+  afterAll(async () => {
+    await database.close();
+    await rm(directory, { recursive: true });
+  });
+
+  const replica = (turn: number): UploadService => replicas[turn % replicas.length] as UploadService;
+  const digestOf = (content: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): Digest =>
+    `${algorithm}:${createHash(algorithm).update(content).digest('hex')}` as Digest;
+  const chunk = (content: Uint8Array, first: number | null): Chunk => ({
+    body: body(content),
+    range: first === null ? null : { first, last: first + content.length - 1 },
+    lengthBytes: content.length,
+  });
+  const begin = async (algorithm: DigestAlgorithm = 'sha256'): Promise<string> =>
+    (await replica(0).start(REPOSITORY, null, algorithm)).id;
+
+  it.each(['sha256', 'sha512'] as const)(
+    'in chunks, each to the next one, is checked under %s without reading anything again',
+    async (algorithm) => {
+      const read = vi.spyOn(storage, 'read');
+      const id = await begin(algorithm);
+      const content = randomBytes(5_000);
+      let offset = 0;
+      for (let turn = 0; offset < content.length; turn += 1) {
+        const part = content.subarray(offset, offset + 700 + turn);
+        await replica(turn).append(REPOSITORY, id, chunk(part, offset));
+        offset += part.length;
+        expect((await replica(turn + 1).status(REPOSITORY, id)).offsetBytes).toBe(offset);
+      }
+      await replica(1).finish(REPOSITORY, id, digestOf(content, algorithm), null);
+      expect(read).not.toHaveBeenCalled();
+      read.mockRestore();
+    },
+  );
+
+  it('in chunks, the last one with the PUT, is refused under another digest', async () => {
+    const content = randomBytes(300);
+    for (const digest of [digestOf(randomBytes(1)), digestOf(content)]) {
+      const id = await begin();
+      await replica(0).append(REPOSITORY, id, chunk(content.subarray(0, 200), 0));
+      const finished = replica(1).finish(REPOSITORY, id, digest, chunk(content.subarray(200), 200));
+      await (digest === digestOf(content)
+        ? finished
+        : expect(finished).rejects.toMatchObject({ code: 'DIGEST_INVALID' }));
+    }
+  });
+
+  it('that is streamed, broken off and streamed on elsewhere is read once more at its end', async () => {
+    const read = vi.spyOn(storage, 'read');
+    const content = randomBytes(300);
+    const id = await begin();
+    await replica(0).append(REPOSITORY, id, chunk(content.subarray(0, 200), null));
+    await replica(1).append(REPOSITORY, id, chunk(content.subarray(200), null));
+    await replica(2).finish(REPOSITORY, id, digestOf(content), null);
+    expect(read).toHaveBeenCalledTimes(1);
+    read.mockRestore();
+  });
+
+  it('has one writer: a second request is refused as soon as the first one shows that it lives', async () => {
+    const id = await begin();
+    const writer = randomUUID();
+    await sessions.acquire(id, REPOSITORY, writer, 20);
+    const renewing = setInterval(() => void sessions.renew(id, writer, 20), 200);
+    try {
+      const startedAt = performance.now();
+      await expect(replica(0).append(REPOSITORY, id, chunk(Buffer.from('x'), null))).rejects.toMatchObject({
+        code: 'RANGE_INVALID',
+        status: { offsetBytes: 0 },
+      });
+      expect(performance.now() - startedAt).toBeLessThan(3_000);
+    } finally {
+      clearInterval(renewing);
+    }
+  });
+
+  it('asked for its status while a request ends answers with what that has stored', async () => {
+    const id = await begin();
+    const writer = randomUUID();
+    const session = await sessions.acquire(id, REPOSITORY, writer, 20);
+    if (session === null || session === 'busy') throw new Error('the session is not there');
+    const status = replica(1).status(REPOSITORY, id);
+    await sleep(150);
+    const progress = { offsetBytes: 7, storageState: null, prefixDigest: null, hashState: null };
+    await sessions.record(id, writer, progress, 60);
+    expect((await status).offsetBytes).toBe(7);
+  });
+
+  describe('whose writer cannot reach the database', () => {
+    it('stops writing before another may begin, and goes on when the lease is still its own', async () => {
+      vi.useFakeTimers({ toFake: ['performance'] });
+      try {
+        const id = await begin();
+        const writer = randomUUID();
+        await sessions.acquire(id, REPOSITORY, writer, 8);
+        using lease = new WriterLease(sessions, id, writer, performance.now());
+        expect(lease.isHeld).toBe(true);
+        vi.advanceTimersByTime(5_001);
+        expect(lease.isHeld).toBe(false);
+        await lease.hold();
+        expect(lease.isHeld).toBe(true);
+      } finally {
+        vi.useRealTimers();
+      }
+    });
+
+    it('gives up when another has begun', async () => {
+      const id = await begin();
+      const writer = randomUUID();
+      await sessions.acquire(id, REPOSITORY, writer, 0);
+      using lease = new WriterLease(sessions, id, writer, performance.now() - 60_000);
+      expect(await sessions.acquire(id, REPOSITORY, randomUUID(), 8)).toMatchObject({ mustRehash: true });
+      await expect(lease.hold()).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' });
+    });
+  });
+});
+
+async function* body(content: Uint8Array): AsyncIterable<Uint8Array> {
+  for (let at = 0; at < content.length; at += 100) yield content.subarray(at, at + 100);
+}
