@@ -1,6 +1,8 @@
 import { type Dispatcher, type JobHandler } from '@sluice/jobs';
+import { BullDispatcher } from '@sluice/jobs/bull';
 import { LocalDispatcher } from '@sluice/jobs/local';
 import type { Logger, Metrics } from '@sluice/platform';
+import type { RedisPlace } from './redis-place.ts';
 import type { State } from './state.ts';
 import type { Stores } from './stores.ts';
 
@@ -9,6 +11,7 @@ export interface JobParts {
   readonly stores: Stores;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly redis: RedisPlace | null;
 }
 
 /** The work that a process does: a handler for each kind of job, and how many of a kind it does at once (1 unless said). */
@@ -19,14 +22,24 @@ export interface JobWork {
 
 /** Starts to do the work of this process; what it has no handler for is left to others. */
 export async function startJobs(parts: JobParts, work: JobWork): Promise<Dispatcher> {
-  const { state, stores, logger, metrics } = parts;
-  const dispatcher = new LocalDispatcher(stores.jobQueue, state.notifications, {
-    onError: reportTo(logger),
-  });
+  const { logger, metrics } = parts;
+  const dispatcher = createDispatcher(parts);
   await dispatcher.start(observed(work.handlers, logger, metrics), {
     concurrency: work.concurrency ?? {},
   });
   return dispatcher;
+}
+
+function createDispatcher({ state, stores, logger, redis }: JobParts): Dispatcher {
+  const { notifications } = state;
+  const onError = reportTo(logger);
+  if (redis === null) return new LocalDispatcher(stores.jobQueue, notifications, { onError });
+  return new BullDispatcher({ queue: stores.jobQueue, dispatch: stores.jobDispatch, notifications }, redis, {
+    onError,
+    onRedisLost: (cause) =>
+      logger.warn({ event: 'jobs.redis-lost', err: cause }, 'Jobs run without Redis until it is back'),
+    onRedisBack: () => logger.info({ event: 'jobs.redis-back' }, 'Jobs run by way of Redis again'),
+  });
 }
 
 /** For the faults of whatever works in the background. */

@@ -9,6 +9,7 @@ import {
 } from '@sluice/platform';
 import { type Blobs, type BlobsConfig, openBlobs } from './blobs.ts';
 import { type Checkpoint, checkpointFor } from './fault-points.ts';
+import { type RedisPlace, redisPlaceOf } from './redis-place.ts';
 import { openState, type State } from './state.ts';
 import { openStores, type Stores } from './stores.ts';
 
@@ -25,6 +26,8 @@ export interface Runtime {
   readonly stores: Stores;
   readonly blobs: BlobStorage;
   readonly checkpoint: Checkpoint;
+  /** Null without one. */
+  readonly redis: RedisPlace | null;
   close(): Promise<void>;
 }
 
@@ -51,6 +54,7 @@ export async function openRuntime(
   logger: Logger,
   { own, servesPulls }: RuntimeOptions,
 ): Promise<Runtime> {
+  const redis = redisPlaceOf(config);
   const state = await openState(
     { databaseUrl: config.databaseUrl, embeddedDirectory: own?.postgres ?? null, servesPulls },
     logger,
@@ -64,7 +68,7 @@ export async function openRuntime(
     const health = new Health();
     health.add({ name: 'database', check: () => state.check() });
     health.add({ name: 'blob-storage', check: () => opened.check() });
-    return assemble({ logger, health, state, stores, checkpoint }, opened);
+    return assemble({ logger, health, state, stores, checkpoint, redis }, opened);
   } catch (error) {
     await blobs?.close();
     await state.close();
