@@ -50,6 +50,7 @@ export class AppProcess {
           ...this.#options.environment,
           ...extra,
         },
+        detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );

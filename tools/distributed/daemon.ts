@@ -4,7 +4,10 @@ const START_SECONDS = 90;
 const STOP_SECONDS = 45;
 const OUTPUT_CHARACTERS = 200_000;
 
-/** A server that was started as a child: it ends with this process at the latest. */
+/**
+ * A server that was started as a child: it ends with this process at the latest. Started `detached`, so that Ctrl-C in
+ * the terminal does not reach it: it is told to end when its turn has come.
+ */
 export class Daemon {
   readonly name: string;
   readonly #child: ChildProcess;

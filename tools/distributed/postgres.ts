@@ -63,7 +63,7 @@ export async function startPostgres(): Promise<PostgresServer> {
       '-c',
       'max_connections=300',
     ],
-    { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'], ...owner },
+    { cwd: directory, detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...owner },
   );
   const daemon = new Daemon('postgres', child, 'SIGINT');
   await daemon.until(() => daemon.output.includes('ready to accept connections'));

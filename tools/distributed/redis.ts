@@ -23,7 +23,7 @@ export async function startRedis(): Promise<RedisServer> {
   const child = spawn(
     PROGRAM,
     ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const daemon = new Daemon('redis-server', child);
   await daemon.until(() => daemon.output.includes('Ready to accept connections'));
