@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { PulledManifest } from '@sluice/distribution';
 import type { Caller } from '@sluice/domain/access';
 import type { RepositoryName } from '@sluice/domain/oci';
@@ -43,7 +43,7 @@ export class ManifestShortcut {
     if ((method !== 'GET' && method !== 'HEAD') || !url.startsWith(PREFIX)) return false;
     const marker = url.lastIndexOf(MARKER);
     if (marker < PREFIX.length || headers['if-none-match'] !== undefined) return false;
-    if (headers.authorization === undefined) return false;
+    if (headers.authorization === undefined || hasBody(headers)) return false;
     const startedAt = performance.now();
     const caller = this.#dependencies.knownCaller(headers.authorization);
     if (caller === null) return false;
@@ -82,4 +82,9 @@ export class ManifestShortcut {
     this.#heads.set(manifest.content, { warning: manifest.warning, fields });
     return fields;
   }
+}
+
+/** A pull has none; the framework watches those who send one all the same. */
+function hasBody(headers: IncomingHttpHeaders): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
