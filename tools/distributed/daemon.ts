@@ -72,12 +72,10 @@ export class Daemon {
 
   /** Resolves when it has ended; false when it still runs at the deadline. */
   async ended(timeoutMs: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), timeoutMs);
-    });
+    const late = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => late.resolve(false), timeoutMs);
     try {
-      return await Promise.race([this.#ended.then(() => true), late]);
+      return await Promise.race([this.#ended.then(() => true), late.promise]);
     } finally {
       clearTimeout(timer);
     }
