@@ -126,3 +126,11 @@ export {
   type TargetBlob,
 } from './ports/inventory-store.ts';
 export { type JobFigures, JobStatistics } from './ports/job-statistics.ts';
+export { type KeyDomainAssignment, KeyDomains } from './ports/key-domains.ts';
+export {
+  type KeyUsage,
+  type ObjectKeyEnvelope,
+  ObjectKeyEnvelopes,
+  type Rewrapped,
+  type WrappedObjectKey,
+} from './ports/object-key-envelopes.ts';

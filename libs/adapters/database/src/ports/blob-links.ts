@@ -4,7 +4,7 @@ import type { Digest, RepositoryName } from '@sluice/domain/oci';
 export abstract class BlobLinks {
   /**
    * Makes a blob of `from` available in `repository`, which is made when needed, and leases it. Returns false when
-   * `from` has no such live blob.
+   * `from` has no such live blob, or one that is encrypted under keys of another domain.
    *
    * @throws OciError NAME_UNKNOWN (no project)
    */

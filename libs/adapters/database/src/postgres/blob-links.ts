@@ -25,8 +25,9 @@ export class PostgresBlobLinks extends BlobLinks {
         runner,
         `SELECT b.id FROM blob b
          JOIN repository_blob rb ON rb.blob_id = b.id JOIN repository r ON r.id = rb.repository_id
-         WHERE r.name = $1 AND b.digest = $2 AND b.state = 'live' FOR KEY SHARE OF b`,
-        [from, digest],
+         WHERE r.name = $1 AND b.digest = $2 AND b.state = 'live'
+           AND b.key_domain = (SELECT key_domain FROM repository WHERE id = $3) FOR KEY SHARE OF b`,
+        [from, digest, target.id],
       );
       if (blob === undefined) return false;
       await linkBlob(runner, target.id, { id: blob.id, digest }, leaseSeconds);

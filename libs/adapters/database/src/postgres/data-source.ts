@@ -14,6 +14,7 @@ import { Catalog5 } from './migrations/5-catalog.ts';
 import { Audit6 } from './migrations/6-audit.ts';
 import { Gate8 } from './migrations/8-gate.ts';
 import { Freshness9 } from './migrations/9-freshness.ts';
+import { KeyDomains11 } from './migrations/11-key-domains.ts';
 import { Dispatch12 } from './migrations/12-dispatch.ts';
 import { Protocol13 } from './migrations/13-protocol.ts';
 import { ReadCoherence14 } from './migrations/14-read-coherence.ts';
@@ -29,6 +30,7 @@ const MIGRATIONS = [
   Signing7,
   Gate8,
   Freshness9,
+  KeyDomains11,
   Dispatch12,
   Protocol13,
   ReadCoherence14,

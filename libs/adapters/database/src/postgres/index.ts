@@ -33,3 +33,5 @@ export { PostgresVerdictStore } from './verdict-store.ts';
 export { PostgresAdvisoryStore } from './advisory-store.ts';
 export { PostgresInventoryStore } from './inventory-store.ts';
 export { PostgresJobStatistics } from './job-statistics.ts';
+export { PostgresKeyDomains } from './key-domains.ts';
+export { PostgresObjectKeyEnvelopes } from './object-key-envelopes.ts';

@@ -1,6 +1,7 @@
 import { type Digest, OciError, type RepositoryName } from '@sluice/domain/oci';
 import { newId } from '../ids.ts';
 import type { StatementRunner } from '../statement-runner.ts';
+import { DOMAIN_OF_NODE } from './key-domains.ts';
 import { writeEvent } from './outbox-writer.ts';
 import { queryRows } from './sql.ts';
 
@@ -61,9 +62,17 @@ export async function ensureRepository(
       `no project owns "${name}": create one whose path is ${paths.join(' or ')}`,
     );
   }
+  const id = newId();
   await runner.query(
-    'INSERT INTO repository (id, project_id, name) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING',
-    [newId(), project.id, name],
+    `INSERT INTO repository (id, project_id, name, key_domain)
+     SELECT $1, n.id, $3, ${DOMAIN_OF_NODE} FROM node n WHERE n.id = $2 ON CONFLICT (name) DO NOTHING`,
+    [id, project.id, name],
+  );
+  // The insert waits for whoever is giving the project a key domain, but looked at it before.
+  await runner.query(
+    `UPDATE repository r SET key_domain = ${DOMAIN_OF_NODE} FROM node n
+     WHERE r.id = $1 AND n.id = r.project_id AND r.key_domain <> ${DOMAIN_OF_NODE}`,
+    [id],
   );
   const made = await findRepository(runner, name, lock);
   if (made === null)

@@ -147,8 +147,18 @@ export class PostgresUploadSessions extends UploadSessions {
         [id, writer],
       );
       if (session === undefined) return null;
-      await runner.query('SELECT id FROM repository WHERE id = $1 FOR SHARE', [session.repository_id]);
-      const { blobId, objectKey } = await ensureBlob(runner, blob, session.storage_key);
+      const [repository] = await queryRows<{ key_domain: string }>(
+        runner,
+        'SELECT key_domain FROM repository WHERE id = $1 FOR SHARE',
+        [session.repository_id],
+      );
+      if (repository === undefined) return null;
+      const { blobId, objectKey } = await ensureBlob(
+        runner,
+        blob,
+        session.storage_key,
+        repository.key_domain,
+      );
       await linkBlob(runner, session.repository_id, { id: blobId, digest: blob.digest }, blob.leaseSeconds);
       await runner.query(
         objectKey === session.storage_key
@@ -196,29 +206,45 @@ export class PostgresUploadSessions extends UploadSessions {
   }
 }
 
-/** The live blob of that digest: one that exists, or a new one with this object. */
+/** The live blob of that digest in the key domain: one that exists, or a new one with this object. */
 async function ensureBlob(
   runner: StatementRunner,
   blob: FinishedUpload,
   objectKey: string,
+  domain: string,
 ): Promise<{ blobId: string; objectKey: string }> {
   // A second turn is needed when another transaction inserts the same digest between the two statements.
   for (let turn = 0; turn < 5; turn += 1) {
     const [existing] = await queryRows<{ id: string; object_key: string }>(
       runner,
-      `SELECT id, object_key FROM blob WHERE digest = $1 AND state = 'live' FOR KEY SHARE`,
-      [blob.digest],
+      `SELECT id, object_key FROM blob WHERE digest = $1 AND key_domain = $2 AND state = 'live' FOR KEY SHARE`,
+      [blob.digest, domain],
     );
     if (existing !== undefined) return { blobId: existing.id, objectKey: existing.object_key };
+    if (domain !== '') await checkEnvelope(runner, objectKey, domain);
     const [inserted] = await queryRows<{ id: string }>(
       runner,
-      `INSERT INTO blob (id, digest, size, object_key) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (digest) WHERE state = 'live' DO NOTHING RETURNING id`,
-      [newId(), blob.digest, blob.sizeBytes, objectKey],
+      // No index is named: while versions change there are two that say that a digest lives once.
+      `INSERT INTO blob (id, digest, size, object_key, key_domain) VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT DO NOTHING RETURNING id`,
+      [newId(), blob.digest, blob.sizeBytes, objectKey, domain],
     );
     if (inserted !== undefined) return { blobId: inserted.id, objectKey };
   }
   throw new Error('the blob was inserted and removed again by others, several times over');
+}
+
+/** Content of a domain is never kept under other keys, whatever a process with another configuration did. */
+async function checkEnvelope(runner: StatementRunner, objectKey: string, domain: string): Promise<void> {
+  const [envelope] = await queryRows<{ key_domain: string }>(
+    runner,
+    'SELECT key_domain FROM object_key_envelope WHERE object_key = $1',
+    [objectKey],
+  );
+  if (envelope?.key_domain === domain) return;
+  throw new Error(
+    `the upload is not encrypted under keys of the domain "${domain}": every process needs SLUICE_ENCRYPTION_KEY_FILE`,
+  );
 }
 
 function toSession(row: SessionRow): UploadSession {
