@@ -143,8 +143,13 @@ class Story {
     const shop = gitlab.project('acme/shop');
     const job = gitlab.branchJob(shop, gitlab.user('dana'));
     await this.#sluice([
-      ...['ci-binding', 'create', this.#project],
-      ...['--gitlab-project', String(shop.id), '--gitlab-path', shop.path],
+      'ci-binding',
+      'create',
+      this.#project,
+      '--gitlab-project',
+      String(shop.id),
+      '--gitlab-path',
+      shop.path,
     ]);
     const idToken = await gitlab.idToken(job, { audience: url });
     return {

@@ -7,6 +7,7 @@ import { ROOT } from './paths.ts';
 const SUITES: readonly { readonly name: string; readonly script: string }[] = [
   { name: 'test:conformance', script: 'tools/conformance/run.ts' },
   { name: 'test:clients', script: 'tools/system/clients.ts' },
+  { name: 'test:distributed', script: 'tools/system/distributed.ts' },
   { name: 'test:signing', script: 'tools/system/signing.ts' },
   { name: 'test:gate', script: 'tools/system/gate.ts' },
   { name: 'test:hostile', script: 'tools/system/hostile.ts' },
