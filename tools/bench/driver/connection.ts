@@ -39,7 +39,7 @@ export class Connection {
   readonly #socket: Socket;
   #pending: Pending | undefined;
   /** The beginning of an answer whose head is not complete yet. */
-  #partial: Buffer | null = null;
+  #partial: Buffer[] = [];
   #answer: Omit<Answer, 'body'> | undefined;
   #bodyLeft = 0;
 
@@ -129,17 +129,15 @@ export class Connection {
   #read(buffer: Buffer, size: number): void {
     let at = 0;
     if (this.#answer === undefined) {
-      const received =
-        this.#partial === null
-          ? buffer.subarray(0, size)
-          : Buffer.concat([this.#partial, buffer.subarray(0, size)]);
+      const now = buffer.subarray(0, size);
+      const received = this.#partial.length === 0 ? now : Buffer.concat([...this.#partial, now]);
       const headEnd = received.indexOf(HEAD_END);
       if (headEnd < 0) {
-        this.#partial = Buffer.from(received);
+        this.#partial = [Buffer.from(received)];
         return;
       }
       at = headEnd + HEAD_END.length - (received.length - size);
-      this.#partial = null;
+      this.#partial = [];
       this.#begin(received.toString('latin1', 0, headEnd));
     }
     this.#pending?.collected?.push(Buffer.from(buffer.subarray(at, size)));

@@ -7,9 +7,10 @@ import type { Transport } from './registry.ts';
 export async function createTls(directory: string): Promise<NonNullable<Transport['tls']>> {
   const [certificateFile, keyFile] = [join(directory, 'tls.crt'), join(directory, 'tls.key')];
   await run('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
-    ...['-keyout', keyFile, '-out', certificateFile, '-days', '2', '-subj', '/CN=localhost'],
-    ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
+    ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost'.split(' '),
+    ...`-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout ${keyFile} -out ${certificateFile}`.split(
+      ' ',
+    ),
   ]);
   return { certificateFile, keyFile, pem: readFileSync(certificateFile, 'utf8') };
 }
