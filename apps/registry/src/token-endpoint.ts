@@ -84,6 +84,7 @@ function toErrorReply(error: unknown): ErrorReply {
       case 'credentials-invalid':
         return { status: 401, oauth: 'invalid_grant', oci: 'UNAUTHORIZED', message };
       case 'credentials-throttled':
+      case 'rate-limited':
         return { status: 429, oauth: 'slow_down', oci: 'TOOMANYREQUESTS', message, retryAfterSeconds };
       case 'credentials-unavailable':
         return {

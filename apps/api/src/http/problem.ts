@@ -85,6 +85,7 @@ const PROBLEMS: Record<
   'credentials-invalid': { status: 401, title: 'The credentials are not valid' },
   'credentials-throttled': { status: 429, title: 'Too many failed logins' },
   'credentials-unavailable': { status: 503, title: 'Credentials cannot be checked now' },
+  'rate-limited': { status: 429, title: 'Too many requests' },
   denied: { status: 403, title: 'Not allowed' },
 
   'reference-invalid': { status: 400, title: 'The reference is not valid' },

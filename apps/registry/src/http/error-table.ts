@@ -78,6 +78,7 @@ function fromAccessError(error: AccessError): WireError {
     case 'credentials-invalid':
       return { ...base, status: 401, code: 'UNAUTHORIZED' };
     case 'credentials-throttled':
+    case 'rate-limited':
       return {
         ...base,
         status: 429,

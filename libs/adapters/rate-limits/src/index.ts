@@ -1,1 +1,2 @@
-export {};
+export { FailureCounts } from './failure-counts.ts';
+export { type RateLimit, RateLimiter, type RateLimits, type Refusal } from './rate-limiter.ts';

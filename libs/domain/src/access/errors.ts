@@ -23,12 +23,13 @@ export type AccessErrorCode =
   | 'credentials-invalid'
   | 'credentials-throttled'
   | 'credentials-unavailable'
+  | 'rate-limited'
   | 'denied';
 
 /** A refusal of identity or access. */
 export class AccessError extends SluiceError<AccessErrorCode> {
   readonly code: AccessErrorCode;
-  /** For `credentials-throttled`: seconds after which another attempt is worth making. */
+  /** For `credentials-throttled` and `rate-limited`: seconds after which another attempt is worth making. */
   readonly retryAfterSeconds: number | null;
 
   constructor(

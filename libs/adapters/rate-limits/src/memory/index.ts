@@ -1,0 +1,1 @@
+export { MemoryRateLimiter, unlimited } from './memory-rate-limiter.ts';
