@@ -1,4 +1,4 @@
-import type { BlobStorage } from '@sluice/blob-storage';
+import type { BlobStorage, KeyEncryptionKeys } from '@sluice/blob-storage';
 import {
   type ConfigOf,
   type databaseSettings,
@@ -8,6 +8,7 @@ import {
   type processSettings,
 } from '@sluice/platform';
 import { type Blobs, type BlobsConfig, openBlobs } from './blobs.ts';
+import { encryptBlobs } from './encrypt-blobs.ts';
 import { type Checkpoint, checkpointFor } from './fault-points.ts';
 import { type RedisPlace, redisPlaceOf } from './redis-place.ts';
 import { openState, type State } from './state.ts';
@@ -25,6 +26,8 @@ export interface Runtime {
   readonly state: State;
   readonly stores: Stores;
   readonly blobs: BlobStorage;
+  /** What `blobs` are encrypted under; null when they are not. */
+  readonly storageKeys: KeyEncryptionKeys | null;
   readonly checkpoint: Checkpoint;
   /** Null without one. */
   readonly redis: RedisPlace | null;
@@ -68,7 +71,11 @@ export async function openRuntime(
     const health = new Health();
     health.add({ name: 'database', check: () => state.check() });
     health.add({ name: 'blob-storage', check: () => opened.check() });
-    return assemble({ logger, health, state, stores, checkpoint, redis }, opened);
+    const { storage, keys } = await encryptBlobs(config, opened.storage, stores.objectKeyEnvelopes);
+    return assemble(
+      { logger, health, state, stores, checkpoint, redis, storageKeys: keys },
+      { ...opened, storage },
+    );
   } catch (error) {
     await blobs?.close();
     await state.close();

@@ -175,6 +175,10 @@ export const blobSettings = {
     doc: 'Secret key that belongs to SLUICE_S3_ACCESS_KEY.',
     secret: true,
   },
+  encryptionKeyFile: {
+    schema: z.string().min(1, 'expected a file').optional(),
+    doc: 'File with the keys that blobs are encrypted under, the same for all processes. Default: blobs are not encrypted.',
+  },
 } satisfies Settings;
 
 /** What one process keeps for itself when nothing else is said. */
