@@ -13,6 +13,7 @@ const SUITES: readonly { readonly name: string; readonly script: string }[] = [
   { name: 'test:hostile', script: 'tools/system/hostile.ts' },
   { name: 'test:scan', script: 'tools/system/scan.ts' },
   { name: 'test:vectors', script: 'tools/vectors/run.ts' },
+  { name: 'test:storage', script: 'tools/system/storage.ts' },
   { name: 'test:faults', script: 'tools/system/faults.ts' },
   { name: 'test:jobs', script: 'tools/system/jobs.ts' },
   { name: 'demo', script: 'tools/demo/run.ts' },

@@ -33,7 +33,7 @@ export interface ListedUpload extends ListedObject {
 }
 
 /** The slowest connection that is waited for. */
-const BYTES_PER_MS_MIN = 256;
+const BYTES_PER_MS_MIN = 2_000;
 
 /**
  * The verbs of S3 that blob storage needs, on one bucket. Each is tried several times, ends within a time that its size

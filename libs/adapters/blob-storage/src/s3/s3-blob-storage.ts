@@ -7,6 +7,7 @@ import {
   type ObjectRange,
   type SignsUrls,
   type StoredUpload,
+  type WantsLongChunks,
 } from '../blob-storage.ts';
 import { BlobStorageError } from '../errors.ts';
 import { Bucket } from './bucket.ts';
@@ -40,7 +41,9 @@ const KEY = /^[0-9a-f]{2}\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  * append, and its parts have at least 5 MiB; so the rest of an append waits as an object of its own and becomes the
  * begin of the next part, the last part, or the whole object.
  */
-export class S3BlobStorage extends BlobStorage implements SignsUrls {
+export class S3BlobStorage extends BlobStorage implements SignsUrls, WantsLongChunks {
+  /** What is shorter is stored beside the upload, and again as a part of it. */
+  readonly chunkMinBytes = PART_BYTES_MIN;
   readonly #bucket: Bucket;
   readonly #prefix: string;
   readonly #parts: PartResources;
