@@ -1,13 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import { releaseChunk } from '@sluice/blob-storage';
 import { OciError } from '@sluice/domain/oci';
+import { type BodyPace, PacedBody } from './paced-body.ts';
 
-/** How slowly a client may send. */
-export interface BodyPace {
-  /** Every so often it must have sent something worth waiting for. */
-  readonly windowMs: number;
-  /** Bytes within one window. */
-  readonly minimumBytes: number;
-}
+export type { BodyPace };
 
 /** Whether the request announces a body. A body of unknown length (chunked) may still turn out to be empty. */
 export function hasBody(request: IncomingMessage): boolean {
@@ -20,43 +16,9 @@ export function contentLength(request: IncomingMessage): number | null {
   return text === undefined ? null : Number(text);
 }
 
-/**
- * The body as it comes, ended with an error when the client stops sending or drips. Only time that we wait for the
- * client counts.
- */
-export async function* pacedBody(request: IncomingMessage, pace: BodyPace): AsyncIterable<Uint8Array> {
-  const stalled = new OciError(
-    'BLOB_UPLOAD_INVALID',
-    `fewer than ${pace.minimumBytes} bytes came within ${pace.windowMs / 1_000} seconds`,
-  );
-  let waitedMs = 0;
-  let windowBytes = 0;
-  // When the reader stops early, the connection must live on to carry the answer.
-  const chunks = request.iterator({ destroyOnReturn: false });
-  try {
-    for (;;) {
-      const askedAt = performance.now();
-      const timer = setTimeout(() => request.destroy(stalled), Math.max(pace.windowMs - waitedMs, 1));
-      let next: IteratorResult<Buffer>;
-      try {
-        next = (await chunks.next()) as IteratorResult<Buffer>;
-      } finally {
-        clearTimeout(timer);
-      }
-      if (next.done === true) return;
-      waitedMs += performance.now() - askedAt;
-      windowBytes += next.value.length;
-      if (windowBytes >= pace.minimumBytes) {
-        waitedMs = 0;
-        windowBytes = 0;
-      } else if (waitedMs >= pace.windowMs) {
-        throw stalled;
-      }
-      yield next.value;
-    }
-  } finally {
-    await chunks.return?.();
-  }
+/** The body of an upload as it comes; see {@link PacedBody}. */
+export function pacedBody(request: IncomingMessage, pace: BodyPace): AsyncIterable<Uint8Array> {
+  return new PacedBody(request, pace);
 }
 
 /**
@@ -78,7 +40,9 @@ export async function readBody(
     if (size > limitBytes) throw tooLarge;
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks, size);
+  const content = Buffer.concat(chunks, size);
+  for (const chunk of chunks) releaseChunk(chunk);
+  return content;
 }
 
 /** How long the rest of a refused body is read, so that the client sees the answer before the connection ends. */

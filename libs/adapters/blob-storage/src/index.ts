@@ -6,6 +6,8 @@ export {
   sendsItself,
   type SignsUrls,
   signsUrls,
+  type WantsLongChunks,
+  wantsLongChunks,
   type StorageState,
   type StoredUpload,
 } from './blob-storage.ts';
@@ -17,3 +19,4 @@ export {
   type WrappedKey,
 } from './key-encryption-keys.ts';
 export { type KeyEnvelope, KeyEnvelopes } from './key-envelopes.ts';
+export { lendChunk, releaseChunk } from './lent-chunks.ts';

@@ -1,17 +1,25 @@
 import type { FileHandle } from 'node:fs/promises';
+import { releaseChunk } from '../lent-chunks.ts';
 
 /** One write of this size costs the disk and the event loop less than sixteen of the 64 KiB that a socket gives. */
 const BATCH_BYTES = 1024 * 1024;
 /** A socket may give one byte at a time, each holding on to 64 KiB of memory. */
 const BATCH_CHUNKS = 64;
+/** The disk begins to work while bytes still come, so that little is left to sync at the end. */
+const SYNC_BYTES = 64 * 1024 * 1024;
 
-/** Writes chunks at rising positions of a file, one batch on its way to the disk while the next one is collected. */
+/**
+ * Writes chunks at rising positions of a file, one batch on its way to the disk while the next one is collected, and
+ * releases them.
+ */
 export class BatchWriter {
   readonly #file: FileHandle;
   #position: number;
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #inFlight: Promise<void> = Promise.resolve();
+  #syncing: Promise<void> = Promise.resolve();
+  #toSync = 0;
 
   constructor(file: FileHandle, position: number) {
     this.#file = file;
@@ -29,6 +37,7 @@ export class BatchWriter {
   async end(): Promise<number> {
     await this.#flush();
     await this.#inFlight;
+    await this.#syncing;
     return this.#position;
   }
 
@@ -42,6 +51,16 @@ export class BatchWriter {
     this.#inFlight = writeFully(this.#file, batch, position);
     // Its failure is told by the next flush; until then nobody waits for it.
     this.#inFlight.catch(() => undefined);
+    this.#toSync += batch.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (this.#toSync >= SYNC_BYTES) await this.#startSync();
+  }
+
+  async #startSync(): Promise<void> {
+    this.#toSync = 0;
+    await this.#syncing;
+    // What the kernel could not write it says once: the failure must not get lost before the end.
+    this.#syncing = this.#file.datasync();
+    this.#syncing.catch(() => undefined);
   }
 }
 
@@ -53,6 +72,7 @@ async function writeFully(file: FileHandle, batch: readonly Uint8Array[], positi
     at += bytesWritten;
     rest = skip(rest, bytesWritten);
   }
+  for (const chunk of batch) releaseChunk(chunk);
 }
 
 function skip(chunks: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
