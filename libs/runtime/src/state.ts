@@ -1,6 +1,7 @@
 import type { Notifications, ReadCoherence } from '@sluice/database';
 import { EmbeddedPostgres } from '@sluice/database/embedded';
 import {
+  findNewerSchema,
   migrate,
   openDatabase,
   PipelinedConnections,
@@ -9,6 +10,7 @@ import {
 } from '@sluice/database/postgres';
 import type { Logger } from '@sluice/platform';
 import { StartError } from './start-error.ts';
+import { VERSION } from './version.ts';
 
 type Database = Awaited<ReturnType<typeof openDatabase>>;
 
@@ -46,9 +48,7 @@ export async function openState(options: StateOptions, logger: Logger): Promise<
   const url = databaseUrl ?? embedded?.url('sluice') ?? '';
   try {
     const database = await connect(url);
-    for (const migration of await migrate(database)) {
-      logger.info({ event: 'database.migrated', migration }, 'Migrated the database');
-    }
+    await bringSchemaUpToDate(database, logger);
     const notifications = new PostgresNotifications({
       url,
       onError: (error) =>
@@ -80,6 +80,33 @@ export async function openState(options: StateOptions, logger: Logger): Promise<
   } catch (error) {
     await embedded?.stop();
     throw error;
+  }
+}
+
+/** @throws StartError when the schema belongs to a newer Sluice that this one cannot work beside, or cannot be changed */
+async function bringSchemaUpToDate(database: Database, logger: Logger): Promise<void> {
+  const newer = await findNewerSchema(database);
+  if (newer?.isBreaking) {
+    throw new StartError(
+      `this Sluice (${VERSION}) is older than the schema of its database, which a newer one has made ` +
+        `(${newer.unknown.join(', ')}): start the newer release`,
+    );
+  }
+  if (newer !== null) {
+    const record = { event: 'database.schema-newer', migrations: newer.unknown, version: VERSION };
+    logger.warn(record, 'The schema of the database belongs to a newer Sluice; this one works on beside it');
+  }
+  try {
+    for (const migration of await migrate(database)) {
+      logger.info({ event: 'database.migrated', migration }, 'Migrated the database');
+    }
+  } catch (cause) {
+    throw new StartError(
+      `this Sluice (${VERSION}) is newer than the schema of its database, and cannot bring it up to date: ` +
+        (cause as Error).message,
+      undefined,
+      { cause },
+    );
   }
 }
 

@@ -13,6 +13,7 @@ export { PostgresCiBindingStore } from './ci-binding-store.ts';
 export { PostgresGrantStore } from './grant-store.ts';
 export { PostgresNodeStore } from './node-store.ts';
 export { PostgresPrincipalStore } from './principal-store.ts';
+export { findNewerSchema, type NewerSchema } from './schema-version.ts';
 export { PostgresSecretStore } from './secret-store.ts';
 export { PostgresSeenTokens } from './seen-tokens.ts';
 export { PostgresCatalogStore } from './catalog-store.ts';
