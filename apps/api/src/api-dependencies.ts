@@ -21,6 +21,7 @@ import type { Health } from '@sluice/platform';
 import type { Members, Projects } from '@sluice/projects';
 import type { AdvisoryUploads, Sboms } from '@sluice/scanning';
 import type { TrustedKeys } from '@sluice/signing';
+import type { StorageKeys } from '@sluice/storage-keys';
 import type { Locator } from './access/locators.ts';
 import type { ResourceKind } from './http/ids.ts';
 
@@ -47,6 +48,7 @@ export interface ApiDependencies {
   readonly publicUrl: string;
   readonly robots: Robots;
   readonly sboms: Sboms;
+  readonly storageKeys: StorageKeys;
   readonly tokenExchange: TokenExchange;
   readonly trustedKeys: TrustedKeys;
   readonly users: Users;

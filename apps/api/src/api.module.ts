@@ -15,6 +15,7 @@ import {
 import { Members, Projects } from '@sluice/projects';
 import { AdvisoryUploads, Sboms } from '@sluice/scanning';
 import { TrustedKeys } from '@sluice/signing';
+import { StorageKeys } from '@sluice/storage-keys';
 import { AccessGuard } from './access/access.guard.ts';
 import { Authorizer } from './access/authorizer.ts';
 import { type Location, Locators } from './access/locators.ts';
@@ -49,6 +50,7 @@ import { GroupsController } from './projects/groups.controller.ts';
 import { ProjectsController } from './projects/projects.controller.ts';
 import { AuditEventsController } from './records/audit-events.controller.ts';
 import { DenialsController } from './records/denials.controller.ts';
+import { StorageController } from './storage/storage.controller.ts';
 import { TrustedKeysController } from './trust/trusted-keys.controller.ts';
 
 /**
@@ -89,6 +91,7 @@ export class ApiModule {
       { provide: Sboms, useValue: dependencies.sboms },
       { provide: AuditTrail, useValue: dependencies.auditTrail },
       { provide: DenialList, useValue: dependencies.denials },
+      { provide: StorageKeys, useValue: dependencies.storageKeys },
       { provide: JobLedger, useValue: dependencies.jobs },
       { provide: TrustedKeys, useValue: dependencies.trustedKeys },
       { provide: PublicUrl, useValue: new PublicUrl(dependencies.publicUrl) },
@@ -123,6 +126,7 @@ const CONTROLLERS = [
   ResolveController,
   RobotsController,
   SbomController,
+  StorageController,
   TokenExchangeController,
   TokensController,
   TrustedKeysController,

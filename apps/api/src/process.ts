@@ -27,10 +27,12 @@ import {
 } from '@sluice/runtime';
 import { AdvisoryImporter, AdvisoryUploads, Sboms } from '@sluice/scanning';
 import { TrustedKeys } from '@sluice/signing';
+import { StorageKeys } from '@sluice/storage-keys';
 import { type FastifyInstance, fastify, LogController } from 'fastify';
 import type { ApiDependencies } from './api-dependencies.ts';
 import { GateFreshness } from './content/gate-freshness.ts';
 import { createApi } from './create-api.ts';
+import { storageJobs } from './storage/storage-jobs.ts';
 import { subscribers } from './subscriptions.ts';
 
 /** API documents are small; files are streamed past this. */
@@ -65,7 +67,8 @@ export async function startApi(
 ): Promise<RunningProcess> {
   let password: string | null = null;
   const wire = async (runtime: Runtime): Promise<Part> => {
-    const parts = { config, publicUrl: config.publicUrl, stores: runtime.stores, makesTokenKey: false };
+    const { stores, limits } = runtime;
+    const parts = { config, publicUrl: config.publicUrl, stores, limits, makesTokenKey: false };
     const identity = await openIdentity(parts, config.tokenKeyFile);
     password = await prepareInstallation(runtime, identity, config.adminPassword);
     return apiPart(runtime, config, identity);
@@ -104,7 +107,13 @@ export async function apiPart(runtime: Runtime, config: ApiConfig, identity: Ide
   );
   return {
     endpoints: [await openEndpoint(runtime, config, dependencies(runtime, config, identity, verdicts))],
-    work: { handlers: verdictJobs(verdicts), concurrency: { 'verdict.evaluate': VERDICT_CONCURRENCY } },
+    work: {
+      handlers: {
+        ...verdictJobs(verdicts),
+        ...storageJobs(stores.objectKeyEnvelopes, runtime.storageKeys),
+      },
+      concurrency: { 'verdict.evaluate': VERDICT_CONCURRENCY },
+    },
     background: [relay],
   };
 }
@@ -135,7 +144,7 @@ async function openEndpoint(
 }
 
 function dependencies(
-  { stores, blobs, health, checkpoint }: Runtime,
+  { stores, blobs, storageKeys, health, checkpoint }: Runtime,
   { publicUrl }: ApiConfig,
   identity: Identity,
   verdicts: Verdicts,
@@ -157,6 +166,13 @@ function dependencies(
     projects: new Projects(stores.nodes, stores.audit),
     publicUrl,
     sboms: new Sboms(stores.inventories),
+    storageKeys: new StorageKeys(
+      stores.objectKeyEnvelopes,
+      stores.keyDomains,
+      stores.jobs,
+      stores.audit,
+      storageKeys,
+    ),
     trustedKeys: new TrustedKeys(stores.trustedKeys, stores.audit),
     version: VERSION,
     locators: {},

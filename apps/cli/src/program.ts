@@ -3,6 +3,7 @@ import type { Bind } from './context.ts';
 import { defineAccess } from './definitions/access.ts';
 import { defineArtifacts } from './definitions/artifacts.ts';
 import { defineOperations } from './definitions/operations.ts';
+import { defineStorage } from './definitions/storage.ts';
 import { definePolicies } from './definitions/policies.ts';
 import { defineSession } from './definitions/session.ts';
 import { OUTPUT_FORMATS } from './io/output.ts';
@@ -49,5 +50,6 @@ export function buildProgram(bind: Bind, streams: ProgramStreams): Command {
   defineArtifacts(program, bind);
   definePolicies(program, bind);
   defineOperations(program, bind);
+  defineStorage(program, bind);
   return program;
 }

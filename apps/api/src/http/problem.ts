@@ -3,6 +3,7 @@ import type { AccessErrorCode } from '@sluice/domain/access';
 import { SluiceError } from '@sluice/domain/access';
 import type { OciErrorCode } from '@sluice/domain/oci';
 import type { PolicyErrorCode } from '@sluice/domain/policy';
+import type { StorageKeyErrorCode } from '@sluice/storage-keys';
 import type { KeyErrorCode, TrustErrorCode } from '@sluice/domain/signature';
 
 /** An error of the API in the form of RFC 9457, with `code` for programs and `errors` for faults of single fields. */
@@ -55,6 +56,7 @@ const PROBLEMS: Record<
   | KeyErrorCode
   | OciErrorCode
   | PolicyErrorCode
+  | StorageKeyErrorCode
   | TrustErrorCode,
   ProblemKind
 > = {
@@ -105,6 +107,8 @@ const PROBLEMS: Record<
   'trusted-key-exists': { status: 409, title: 'The key is trusted already' },
   'trusted-key-limit': { status: 409, title: 'A limit is reached' },
   'trusted-key-unknown': { status: 404, title: 'There is no such trusted key' },
+  'encryption-off': { status: 409, title: 'Nothing is encrypted here' },
+  'key-domain-unknown': { status: 400, title: 'There is no key of that domain' },
   KEY_INVALID: { status: 400, title: 'The key is not valid' },
   KEY_IS_PRIVATE: { status: 400, title: 'This is a private key' },
   KEY_UNSUPPORTED: { status: 400, title: 'The kind of key is not supported' },

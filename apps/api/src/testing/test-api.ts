@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KeyEncryptionKeys } from '@sluice/blob-storage';
 import { MemoryBlobStorage } from '@sluice/blob-storage/memory';
 import { type AuditEvent, AuditLog } from '@sluice/database';
 import {
@@ -13,8 +14,10 @@ import {
   PostgresInventoryStore,
   PostgresJobLedger,
   PostgresJobStatistics,
+  PostgresKeyDomains,
   PostgresNodeStore,
   PostgresNotifications,
+  PostgresObjectKeyEnvelopes,
   PostgresPolicyStore,
   PostgresPrincipalStore,
   PostgresReadCoherence,
@@ -33,6 +36,7 @@ import { Health } from '@sluice/platform';
 import { Members, Projects } from '@sluice/projects';
 import { AdvisoryImporter, AdvisoryUploads, Sboms } from '@sluice/scanning';
 import { TrustedKeys } from '@sluice/signing';
+import { StorageKeys } from '@sluice/storage-keys';
 import type { FastifyInstance } from 'fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { GateFreshness } from '../content/gate-freshness.ts';
@@ -58,7 +62,11 @@ export interface TestApi extends AsyncDisposable {
 
 /** The API with its real features on a database of its own; the audit log is kept in memory. */
 export async function createTestApi(
-  options: { gitlabIssuers?: readonly string[]; server?: FastifyInstance } = {},
+  options: {
+    gitlabIssuers?: readonly string[];
+    server?: FastifyInstance;
+    storageKeys?: KeyEncryptionKeys;
+  } = {},
 ): Promise<TestApi> {
   const database = await createTestDatabase();
   const directory = await mkdtemp(join(tmpdir(), 'sluice-api-'));
@@ -107,6 +115,13 @@ export async function createTestApi(
       advisoryUploads: new AdvisoryUploads(blobs, jobs, new AdvisoryImporter(advisories)),
       health: new Health(),
       jobStatistics: new PostgresJobStatistics(database.source),
+      storageKeys: new StorageKeys(
+        new PostgresObjectKeyEnvelopes(database.source),
+        new PostgresKeyDomains(database.source),
+        jobs,
+        audit,
+        options.storageKeys ?? null,
+      ),
       sboms: new Sboms(new PostgresInventoryStore(database.source)),
       version: '0.0.0',
       auditTrail: new PostgresAuditTrail(database.source),

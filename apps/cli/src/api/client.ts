@@ -56,6 +56,10 @@ export class ApiClient {
     return (await this.request<Body>('POST', path, { ...options, body })).body;
   }
 
+  async put<Body>(path: string, body: unknown): Promise<Body> {
+    return (await this.request<Body>('PUT', path, { body })).body;
+  }
+
   async delete(path: string): Promise<void> {
     await this.request('DELETE', path);
   }

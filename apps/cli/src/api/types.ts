@@ -195,3 +195,17 @@ export interface CiBinding {
   readonly role: string;
   readonly conditions: { readonly refProtected?: boolean } & Readonly<Record<string, unknown>>;
 }
+
+/** The keys that blobs are encrypted under, without their secrets. */
+export interface StorageKeyReport {
+  readonly encrypts: boolean;
+  readonly keys: readonly {
+    readonly id: string;
+    /** Null: of everybody who has no domain. */
+    readonly domain: string | null;
+    readonly state: string;
+    readonly objects: number;
+    readonly uploads: number;
+  }[];
+  readonly domains: readonly { readonly path: string; readonly domain: string }[];
+}

@@ -1,6 +1,9 @@
+import type { NodeKind } from '@sluice/domain/access';
+
 /** Which node has a key domain of its own. */
 export interface KeyDomainAssignment {
   readonly nodeId: string;
+  readonly kind: NodeKind;
   readonly path: string;
   readonly domain: string;
 }

@@ -23,7 +23,7 @@ export class PostgresKeyDomains extends KeyDomains {
   list(): Promise<KeyDomainAssignment[]> {
     return queryRows(
       this.#source,
-      `SELECT id AS "nodeId", path, key_domain AS domain FROM node WHERE key_domain IS NOT NULL ORDER BY path`,
+      `SELECT id AS "nodeId", kind, path, key_domain AS domain FROM node WHERE key_domain IS NOT NULL ORDER BY path`,
     );
   }
 
