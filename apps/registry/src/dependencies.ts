@@ -17,6 +17,9 @@ export interface DataPlaneAuthentication {
   /** The caller of a registry token that was verified before, without asking anybody; null when there is none. */
   known(authorization: string): Caller | null;
 
+  /** Counts a request of a {@link known} caller; false when it is one too many. */
+  isWithinLimits(caller: Caller, address: string): boolean;
+
   /** As {@link authenticate}, and the epoch is checked as well. */
   authenticateFresh(authorization: string | undefined, address: string): Promise<Caller>;
 }

@@ -12,7 +12,7 @@ export interface ShortcutDependencies {
   /** The manifest, when the caller's principal may act and the gate lets it out. */
   recallManifest(repository: RepositoryName, reference: string, caller: Caller): PulledManifest | null;
   /** Whether the caller may make one more request now. */
-  isWithinLimits(caller: Caller, address: string): boolean;
+  isWithinLimits(caller: Caller, request: IncomingMessage): boolean;
   /** Told of every answer, for the metrics. */
   answered(method: 'GET' | 'HEAD', seconds: number): void;
 }
@@ -55,7 +55,7 @@ export class ManifestShortcut {
     const reference = url.slice(marker + MARKER.length);
     const manifest = this.#dependencies.recallManifest(name as RepositoryName, reference, caller);
     if (manifest === null) return false;
-    if (!this.#dependencies.isWithinLimits(caller, request.socket.remoteAddress ?? '')) return false;
+    if (!this.#dependencies.isWithinLimits(caller, request)) return false;
 
     response.writeHead(200, this.#headOf(manifest) as string[]);
     response.end(method === 'GET' ? manifest.content : undefined);

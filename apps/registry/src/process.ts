@@ -67,8 +67,8 @@ export function startRegistry(
   logger: Logger,
 ): Promise<RunningProcess> {
   const wire = async (runtime: Runtime): Promise<Part> => {
-    const { stores } = runtime;
-    const parts = { config, publicUrl: config.publicUrl, stores, makesTokenKey: false };
+    const { stores, limits } = runtime;
+    const parts = { config, publicUrl: config.publicUrl, stores, limits, makesTokenKey: false };
     const identity = await openIdentity(parts, config.tokenKeyFile);
     await new Policies(stores.policies, stores.audit).ensureDefault();
     return registryPart(runtime, config, identity);

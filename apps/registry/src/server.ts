@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import proxyAddress from '@fastify/proxy-addr';
 import type { TokenEndpoint } from '@sluice/identity';
 import { limitBodies, type Logger, type Metrics, observeRequests } from '@sluice/platform';
 import { type FastifyInstance, fastify, LogController } from 'fastify';
@@ -66,7 +67,7 @@ export async function createRegistryHandler(parts: RegistryHandlerParts): Promis
   };
 }
 
-function shortcutOf({ dataPlane, metrics }: RegistryHandlerParts): ManifestShortcut {
+function shortcutOf({ dataPlane, metrics, trustedProxies }: RegistryHandlerParts): ManifestShortcut {
   const counts = {
     GET: metrics.requests.labels({ route: ROUTE, method: 'GET', code: 200 }),
     HEAD: metrics.requests.labels({ route: ROUTE, method: 'HEAD', code: 200 }),
@@ -75,14 +76,22 @@ function shortcutOf({ dataPlane, metrics }: RegistryHandlerParts): ManifestShort
     GET: metrics.requestDuration.labels({ route: ROUTE, method: 'GET' }),
     HEAD: metrics.requestDuration.labels({ route: ROUTE, method: 'HEAD' }),
   };
+  const addressOf = addressReader(trustedProxies);
   return new ManifestShortcut({
     knownCaller: (authorization) => dataPlane.authentication.known(authorization),
     recallManifest: (repository, reference, caller) =>
       dataPlane.manifests.recall(repository, reference, caller),
-    isWithinLimits: () => true,
+    isWithinLimits: (caller, request) => dataPlane.authentication.isWithinLimits(caller, addressOf(request)),
     answered: (method, seconds) => {
       counts[method].inc();
       durations[method].observe(seconds);
     },
   });
+}
+
+/** The address of the client as the framework finds it. */
+function addressReader(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
+  if (trustedProxies.length === 0) return (request) => request.socket.remoteAddress ?? '';
+  const isTrusted = proxyAddress.compile([...trustedProxies]);
+  return (request) => proxyAddress(request, isTrusted);
 }

@@ -55,7 +55,13 @@ async function wire(
   runtime: Runtime,
 ) {
   const identity = await openIdentity(
-    { config, publicUrl: config.publicUrl, stores: runtime.stores, makesTokenKey: true },
+    {
+      config,
+      publicUrl: config.publicUrl,
+      stores: runtime.stores,
+      limits: runtime.limits,
+      makesTokenKey: true,
+    },
     config.tokenKeyFile ?? join(directory.keys, 'registry-tokens.json'),
   );
   const generatedPassword = await prepareInstallation(runtime, identity, config.adminPassword);

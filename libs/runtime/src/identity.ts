@@ -3,19 +3,22 @@ import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
 import { createIdentity, type Identity, KeyFile } from '@sluice/identity';
 import type { ConfigOf, identitySettings } from '@sluice/platform';
 import { StartError } from './start-error.ts';
+import type { Limits } from './limits.ts';
 import type { Stores } from './stores.ts';
 
 export interface IdentityParts {
   readonly config: ConfigOf<typeof identitySettings>;
   readonly publicUrl: string;
   readonly stores: Stores;
+  /** Null for none. */
+  readonly limits: Limits | null;
   /** Makes the key of registry tokens when there is none. Replicas share one, which somebody made before them. */
   readonly makesTokenKey: boolean;
 }
 
 /** Who is who: the same in every process that reads credentials. */
 export async function openIdentity(
-  { config, publicUrl, stores, makesTokenKey }: IdentityParts,
+  { config, publicUrl, stores, limits, makesTokenKey }: IdentityParts,
   tokenKeyFile: string,
 ): Promise<Identity> {
   if (!makesTokenKey && !existsSync(tokenKeyFile)) {
@@ -39,6 +42,8 @@ export async function openIdentity(
       audit: stores.audit,
       tokenKeys: await openTokenKeys(tokenKeyFile),
       issuerKeys: new JwksIssuerKeys(issuers),
+      ...(limits === null ? {} : { limits: limits.requests }),
+      ...(limits === null || limits.failures === null ? {} : { failures: limits.failures }),
     },
     { publicUrl, service: new URL(publicUrl).host, gitlabIssuers: config.gitlabUrl },
   );

@@ -6,6 +6,7 @@ export { HttpListener, type ListenConfig, localUrl, withPort } from './http-list
 export { type IdentityParts, openIdentity } from './identity.ts';
 export { type JobParts, type JobWork, reportTo, startJobs } from './job-workers.ts';
 export { type OwnDirectories, openRuntime, type Runtime, type RuntimeConfig } from './open-runtime.ts';
+export type { Limits } from './limits.ts';
 export { fastifyEndpoint, operationsEndpoint } from './operations.ts';
 export type { Background, Endpoint, Part } from './part.ts';
 export { runProcess, type RunningProcess } from './run-process.ts';

@@ -12,11 +12,13 @@ import { encryptBlobs } from './encrypt-blobs.ts';
 import { type Checkpoint, checkpointFor } from './fault-points.ts';
 import { type RedisPlace, redisPlaceOf } from './redis-place.ts';
 import { openState, type State } from './state.ts';
+import { type Limits, type LimitsConfig, openLimits } from './limits.ts';
 import { openStores, type Stores } from './stores.ts';
 
 export type RuntimeConfig = ConfigOf<typeof processSettings> &
   ConfigOf<typeof databaseSettings> &
-  BlobsConfig;
+  BlobsConfig &
+  Partial<LimitsConfig>;
 
 /** What every process has before it does anything of its own. Whoever opened it closes it last. */
 export interface Runtime {
@@ -31,6 +33,8 @@ export interface Runtime {
   readonly checkpoint: Checkpoint;
   /** Null without one. */
   readonly redis: RedisPlace | null;
+  /** How often clients may call; null in a process that has none. */
+  readonly limits: Limits | null;
   close(): Promise<void>;
 }
 
@@ -72,8 +76,9 @@ export async function openRuntime(
     health.add({ name: 'database', check: () => state.check() });
     health.add({ name: 'blob-storage', check: () => opened.check() });
     const { storage, keys } = await encryptBlobs(config, opened.storage, stores.objectKeyEnvelopes);
+    const limits = hasClients(config) ? openLimits(config, redis, logger) : null;
     return assemble(
-      { logger, health, state, stores, checkpoint, redis, storageKeys: keys },
+      { logger, health, state, stores, checkpoint, redis, limits, storageKeys: keys },
       { ...opened, storage },
     );
   } catch (error) {
@@ -83,12 +88,17 @@ export async function openRuntime(
   }
 }
 
+function hasClients(config: RuntimeConfig): config is RuntimeConfig & LimitsConfig {
+  return config.rateLimitAddress !== undefined;
+}
+
 function assemble(parts: Omit<Runtime, 'metrics' | 'blobs' | 'close'>, blobs: Blobs): Runtime {
   return {
     ...parts,
     metrics: new Metrics(),
     blobs: blobs.storage,
     close: async () => {
+      parts.limits?.close();
       await parts.stores.denialLog.close();
       await blobs.close();
       await parts.state.close();

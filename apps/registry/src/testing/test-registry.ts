@@ -3,6 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KeyEncryptionKeys } from '@sluice/blob-storage';
+import { EncryptedBlobStorage } from '@sluice/blob-storage/encrypted';
 import { FsBlobStorage } from '@sluice/blob-storage/fs';
 import { AuditLog, type Denial, DenialLog, type ReadCoherence } from '@sluice/database';
 import {
@@ -14,6 +16,7 @@ import {
   PostgresManifestWrites,
   PostgresNodeStore,
   PostgresNotifications,
+  PostgresObjectKeyEnvelopes,
   PostgresReadCoherence,
   PostgresPrincipalStore,
   PostgresRegistryReads,
@@ -29,6 +32,7 @@ import type { VerdictState } from '@sluice/domain/policy';
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
 import { createIdentity, type Identity, KeyFile, Passwords, SecretHasher } from '@sluice/identity';
 import { createLogger, Metrics } from '@sluice/platform';
+import type { RateLimiter } from '@sluice/rate-limits';
 import type { BodyPace } from '../http/request-body.ts';
 import { createRegistryHandler } from '../server.ts';
 
@@ -48,8 +52,11 @@ class NoAudit extends AuditLog {
 }
 
 export interface TestRegistryOptions {
+  /** What blobs are encrypted under. Default: they are not. */
+  readonly storageKeys?: KeyEncryptionKeys;
   readonly holdMs?: number;
   readonly pace?: BodyPace;
+  readonly limits?: RateLimiter;
 }
 
 export const PUBLIC_URL = 'https://sluice.test';
@@ -98,7 +105,15 @@ export class TestRegistry {
     closeState: () => Promise<void>,
   ): Promise<TestRegistry> {
     const { source } = database;
-    const storage = await FsBlobStorage.open(join(storageDirectory, 'blobs'));
+    const directory = await FsBlobStorage.open(join(storageDirectory, 'blobs'));
+    const storage =
+      options.storageKeys === undefined
+        ? directory
+        : EncryptedBlobStorage.over(
+            directory,
+            options.storageKeys,
+            new PostgresObjectKeyEnvelopes(database.source),
+          );
     const notifications = new PostgresNotifications({ url: database.url });
     const denials = new RecordingDenials();
     const gate = new PullGate(await PostgresVerdictSignals.open(notifications), denials, {
@@ -111,7 +126,7 @@ export class TestRegistry {
     });
     const connections = new PipelinedConnections({ url: database.url });
     const reads = new PostgresRegistryReads(source, connections);
-    const identity = await openIdentity(database, storageDirectory);
+    const identity = await openIdentity(database, storageDirectory, options.limits);
     const lease = { leaseSeconds: 3_600 };
     const dataPlane = {
       authentication: identity.authentication,
@@ -238,7 +253,11 @@ export function basic(user: string, password: string = PASSWORD): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
-async function openIdentity(database: TestDatabase, directory: string): Promise<Identity> {
+async function openIdentity(
+  database: TestDatabase,
+  directory: string,
+  limits: RateLimiter | undefined,
+): Promise<Identity> {
   const { source } = database;
   return createIdentity(
     {
@@ -251,6 +270,7 @@ async function openIdentity(database: TestDatabase, directory: string): Promise<
       audit: new NoAudit(),
       tokenKeys: await KeyFile.open(join(directory, 'token-keys.json')),
       issuerKeys: new JwksIssuerKeys([]),
+      ...(limits === undefined ? {} : { limits }),
     },
     { publicUrl: PUBLIC_URL, service: 'sluice', gitlabIssuers: [] },
   );

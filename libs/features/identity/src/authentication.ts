@@ -8,6 +8,7 @@ import {
   parseSecretToken,
   type Principal,
 } from '@sluice/domain/access';
+import type { RateLimiter } from '@sluice/rate-limits';
 import type { LoginThrottle } from './login-throttle.ts';
 import type { Passwords } from './passwords.ts';
 import type { RegistryTokens } from './registry-tokens.ts';
@@ -33,9 +34,14 @@ export interface AuthenticationParts {
   readonly throttle: LoginThrottle;
   readonly tokens: RegistryTokens;
   readonly workloads: WorkloadIdentity;
+  /** Null for no limits. */
+  readonly limits: RateLimiter | null;
 }
 
-/** Finds out who calls, from an Authorization header or from the fields of a form. */
+/**
+ * Finds out who calls, from an Authorization header or from the fields of a form, and counts the request for its address
+ * and, once that is known, for its principal.
+ */
 export class Authentication {
   readonly #parts: AuthenticationParts;
   readonly #now: () => Date;
@@ -52,16 +58,21 @@ export class Authentication {
    * A registry token is checked by itself only: the caller compares `principal.epoch` with the one that its own query
    * brings. For everything else the epoch is the current one.
    *
-   * @throws AccessError credentials-invalid, credentials-throttled, credentials-unavailable
+   * @throws AccessError credentials-invalid, credentials-throttled, credentials-unavailable, rate-limited
    */
   async authenticate(authorization: string | undefined, address: string): Promise<Caller> {
+    this.#parts.limits?.check(null, address);
+    return this.#counted(await this.#identify(authorization, address));
+  }
+
+  async #identify(authorization: string | undefined, address: string): Promise<Caller> {
     if (authorization === undefined || authorization === '') return ANONYMOUS;
     if (authorization.length > CREDENTIAL_MAX * 2) throw refused('the Authorization header is too large');
     const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S+) *$/.exec(authorization) ?? [];
     switch (scheme.toLowerCase()) {
       case 'basic': {
         const { userName, password } = parseBasic(value);
-        return this.login(userName, password, address);
+        return this.#byNameAndPassword(userName, password, address);
       }
       case 'bearer':
         return looksLikeSecretToken(value) ? this.#bySecret(value) : this.#parts.tokens.verify(value);
@@ -99,6 +110,23 @@ export class Authentication {
    * @throws AccessError as {@link authenticate}
    */
   async login(userName: string, password: string, address: string): Promise<Caller> {
+    this.#parts.limits?.check(null, address);
+    return this.#counted(await this.#byNameAndPassword(userName, password, address));
+  }
+
+  /** Counts a request of somebody whom {@link known} has found, and says whether it may go on. */
+  isWithinLimits({ principal }: Caller, address: string): boolean {
+    const id = principal.kind === 'anonymous' ? null : principal.id;
+    return this.#parts.limits === null || this.#parts.limits.take(id, address) === null;
+  }
+
+  /** @throws AccessError rate-limited */
+  #counted(caller: Caller): Caller {
+    if (caller.principal.kind !== 'anonymous') this.#parts.limits?.check(caller.principal.id, null);
+    return caller;
+  }
+
+  async #byNameAndPassword(userName: string, password: string, address: string): Promise<Caller> {
     if (password.length > CREDENTIAL_MAX) throw refused('the password or token is too long');
     if (looksLikeSecretToken(password)) return this.#bySecret(password);
     if (userName === CI_USER_NAME) return this.#parts.workloads.authenticate(password);
@@ -112,10 +140,10 @@ export class Authentication {
     const hash = record?.kind === 'user' ? record.passwordHash : null;
     const isKnown =
       hash !== null && (passwords.isRemembered(hash, password) || passwords.isRunning(hash, password));
-    if (!isKnown) throttle.attempt(userName, address);
+    if (!isKnown) await throttle.attempt(userName, address);
     const right = await passwords.verify(hash, password);
     if (!right || record === null) throw refused('wrong user name or password');
-    throttle.succeeded(userName, address);
+    if (!isKnown) await throttle.succeeded(userName, address);
     this.#assertAlive(record);
     return { principal: toPrincipal(record), access: null, tokenId: null, endsAt: record.expiresAt };
   }
@@ -126,6 +154,19 @@ export class Authentication {
     const found = await this.#parts.secrets.byHash(this.#parts.hasher.hash(token));
     if (found === null) throw refused('unknown token');
     return this.callerOfSecret(found.secret, found.principal);
+  }
+
+  /**
+   * The caller whose refresh token this is.
+   *
+   * @throws AccessError as {@link authenticate}
+   */
+  async byRefreshToken(token: string, address: string): Promise<Caller> {
+    this.#parts.limits?.check(null, address);
+    if (parseSecretToken(token) !== 'refresh') throw refused('this is no refresh token: log in again');
+    const found = await this.#parts.secrets.byHash(this.#parts.hasher.hash(token));
+    if (found === null) throw refused('unknown refresh token: log in again');
+    return this.#counted(await this.callerOfSecret(found.secret, found.principal));
   }
 
   /**

@@ -8,6 +8,7 @@ import type {
   SeenTokens,
 } from '@sluice/database';
 import type { IssuerKeys } from '@sluice/gitlab-client';
+import type { FailureCounts, RateLimiter } from '@sluice/rate-limits';
 import { AccessControl } from './access-control.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { Authentication } from './authentication.ts';
@@ -32,6 +33,10 @@ export interface IdentityPorts {
   readonly audit: AuditLog;
   readonly tokenKeys: TokenKeys;
   readonly issuerKeys: IssuerKeys;
+  /** How often one may call; absent: as often as one likes. */
+  readonly limits?: RateLimiter;
+  /** Counts failed logins for all replicas; absent: each counts for itself. */
+  readonly failures?: FailureCounts;
 }
 
 export interface IdentityOptions {
@@ -74,9 +79,18 @@ export function createIdentity(ports: IdentityPorts, options: IdentityOptions): 
     seenTokens,
     now,
   );
-  const throttle = new LoginThrottle(options.throttle, now);
+  const throttle = new LoginThrottle(options.throttle, now, ports.failures ?? null);
   const authentication = new Authentication(
-    { principals, secrets, hasher, passwords, throttle, tokens: registryTokens, workloads },
+    {
+      principals,
+      secrets,
+      hasher,
+      passwords,
+      throttle,
+      tokens: registryTokens,
+      workloads,
+      limits: ports.limits ?? null,
+    },
     now,
   );
   const accessControl = new AccessControl(nodes, principals, now);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FailureCounts } from '@sluice/rate-limits';
 import { LoginThrottle } from './login-throttle.ts';
 import { Passwords } from './passwords.ts';
 
@@ -53,9 +54,9 @@ describe('the throttle of logins', () => {
   function setUp() {
     const clock = { now: new Date('2026-11-21T12:00:00Z') };
     const throttle = new LoginThrottle({ failures: 3, windowSeconds: 60 }, () => clock.now);
-    const attempt = (user: string, address: string) => {
+    const attempt = async (user: string, address: string) => {
       try {
-        throttle.attempt(user, address);
+        await throttle.attempt(user, address);
         return 'allowed';
       } catch (error) {
         return (error as { code: string; retryAfterSeconds: number }).retryAfterSeconds;
@@ -64,28 +65,64 @@ describe('the throttle of logins', () => {
     return { clock, throttle, attempt };
   }
 
-  it('refuses after so many failures, for the rest of the window, and says how long that is', () => {
+  const repeat = async (count: number, attempt: () => Promise<unknown>) => {
+    const outcomes: unknown[] = [];
+    for (let index = 0; index < count; index++) outcomes.push(await attempt());
+    return outcomes;
+  };
+
+  it('refuses after so many failures, for the rest of the window, and says how long that is', async () => {
     const { clock, attempt } = setUp();
-    expect([1, 2, 3].map(() => attempt('anna', '10.0.0.1'))).toEqual(['allowed', 'allowed', 'allowed']);
-    expect(attempt('anna', '10.0.0.1')).toBe(60);
+    expect(await repeat(3, () => attempt('anna', '10.0.0.1'))).toEqual(['allowed', 'allowed', 'allowed']);
+    expect(await attempt('anna', '10.0.0.1')).toBe(60);
     clock.now = new Date(clock.now.getTime() + 45_000);
-    expect(attempt('ANNA', '10.0.0.1')).toBe(15);
+    expect(await attempt('ANNA', '10.0.0.1')).toBe(15);
     clock.now = new Date(clock.now.getTime() + 15_000);
-    expect(attempt('anna', '10.0.0.1')).toBe('allowed');
+    expect(await attempt('anna', '10.0.0.1')).toBe('allowed');
   });
 
-  it('locks out neither the user elsewhere nor other users there', () => {
+  it('locks out neither the user elsewhere nor other users there', async () => {
     const { attempt } = setUp();
-    for (let index = 0; index < 4; index++) attempt('anna', '10.0.0.1');
-    expect(attempt('anna', '10.0.0.2')).toBe('allowed');
-    expect(attempt('bob', '10.0.0.1')).toBe('allowed');
+    await repeat(4, () => attempt('anna', '10.0.0.1'));
+    expect(await attempt('anna', '10.0.0.2')).toBe('allowed');
+    expect(await attempt('bob', '10.0.0.1')).toBe('allowed');
   });
 
-  it('forgets the failures at a success', () => {
+  it('forgets the failures at a success', async () => {
     const { throttle, attempt } = setUp();
-    attempt('anna', '10.0.0.1');
-    attempt('anna', '10.0.0.1');
-    throttle.succeeded('anna', '10.0.0.1');
-    expect([1, 2, 3].map(() => attempt('anna', '10.0.0.1'))).toEqual(['allowed', 'allowed', 'allowed']);
+    await repeat(2, () => attempt('anna', '10.0.0.1'));
+    await throttle.succeeded('anna', '10.0.0.1');
+    expect(await repeat(3, () => attempt('anna', '10.0.0.1'))).toEqual(['allowed', 'allowed', 'allowed']);
+  });
+
+  it('counts attempts that are made at once', async () => {
+    const { attempt } = setUp();
+    const outcomes = await Promise.all([1, 2, 3, 4, 5].map(() => attempt('anna', '10.0.0.1')));
+    expect(outcomes.filter((outcome) => outcome === 'allowed')).toHaveLength(3);
+  });
+
+  it('asks for the counts of all processes, and takes a success back there', async () => {
+    const counts = new Map<string, number>();
+    class Counts extends FailureCounts {
+      async attempt(key: string, limit: number, windowSeconds: number): Promise<number> {
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+        return (counts.get(key) ?? 0) > limit ? windowSeconds : 0;
+      }
+
+      async forget(key: string): Promise<void> {
+        counts.delete(key);
+      }
+    }
+    const options = { failures: 3, windowSeconds: 60 };
+    const [one, two] = [1, 2].map(() => new LoginThrottle(options, undefined, new Counts()));
+    await one?.attempt('anna', '10.0.0.1');
+    await two?.attempt('anna', '10.0.0.1');
+    await two?.attempt('anna', '10.0.0.1');
+    await expect(one?.attempt('anna', '10.0.0.1')).rejects.toMatchObject({
+      code: 'credentials-throttled',
+      retryAfterSeconds: 60,
+    });
+    await two?.succeeded('anna', '10.0.0.1');
+    expect(counts.size).toBe(0);
   });
 });

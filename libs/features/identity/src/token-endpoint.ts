@@ -3,7 +3,6 @@ import {
   AccessError,
   type Caller,
   parseRequestedScopes,
-  parseSecretToken,
   type RepositoryAccess,
   requestedActions,
   SluiceError,
@@ -170,12 +169,7 @@ export class TokenEndpoint {
     const token = single(request, 'refresh_token');
     if (token === undefined)
       throw new TokenRequestError('invalid_request', 'grant_type refresh_token needs refresh_token');
-    if (parseSecretToken(token) !== 'refresh') {
-      throw new AccessError('credentials-invalid', 'this is no refresh token: log in again');
-    }
-    const found = await this.#parts.secrets.byHash(this.#parts.hasher.hash(token));
-    if (found === null) throw new AccessError('credentials-invalid', 'unknown refresh token: log in again');
-    const caller = await this.#parts.authentication.callerOfSecret(found.secret, found.principal);
+    const caller = await this.#parts.authentication.byRefreshToken(token, request.clientAddress);
     // The same token goes on: clients that get none back (containerd) keep the one they have.
     return { ...(await this.issue(caller, scopes)), refresh_token: token };
   }
