@@ -35,7 +35,7 @@ const PROTOCOL = { minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] } as const
  *
  * @throws StartError that names the file and what is wrong with it
  */
-export function readTls(files: TlsFiles): SecureContextOptions & typeof PROTOCOL {
+export function readTls(files: TlsFiles, now: Date = new Date()): SecureContextOptions & typeof PROTOCOL {
   const cert = readPem('SLUICE_TLS_CERT_FILE', files.certFile);
   const key = readPem('SLUICE_TLS_KEY_FILE', files.keyFile);
   const certificate = parse('SLUICE_TLS_CERT_FILE', files.certFile, () => firstCertificate(cert));
@@ -46,8 +46,7 @@ export function readTls(files: TlsFiles): SecureContextOptions & typeof PROTOCOL
         `SLUICE_TLS_CERT_FILE ${files.certFile} (${subjectOf(certificate)}); the server's own certificate comes first`,
     );
   }
-  const now = Date.now();
-  if (certificate.validToDate.getTime() < now || certificate.validFromDate.getTime() > now) {
+  if (certificate.validToDate < now || certificate.validFromDate > now) {
     throw new StartError(
       `the certificate of SLUICE_TLS_CERT_FILE ${files.certFile} (${subjectOf(certificate)}) is valid from ` +
         `${certificate.validFromDate.toISOString()} to ${certificate.validToDate.toISOString()}, and not now`,
