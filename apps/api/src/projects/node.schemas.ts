@@ -21,9 +21,15 @@ export const updateProjectBody = z
         error: 'expected "refuse" or "accept": manifests that name missing blobs',
       })
       .optional(),
+    /** Where clients get blobs from. */
+    blobDownloads: z
+      .enum(['proxy', 'redirect'], {
+        error: 'expected "proxy" (from Sluice) or "redirect" (from the object store)',
+      })
+      .optional(),
   })
   .refine((body) => Object.values(body).some((value) => value !== undefined), {
-    error: 'expected at least one of visibility, missingBlobs',
+    error: 'expected at least one of visibility, missingBlobs, blobDownloads',
   });
 export const listNodesQuery = z.strictObject({
   ...pageParameters,
@@ -41,6 +47,7 @@ export interface NodeView {
   readonly visibility: string;
   /** Of projects only. */
   readonly missingBlobs?: string;
+  readonly blobDownloads?: string;
   readonly parentId: string | null;
   readonly createdAt: string;
 }
@@ -50,7 +57,9 @@ export function presentNode(node: NodeRecord): NodeView {
     id: encodeId(node.kind, node.id),
     path: node.path,
     visibility: node.visibility,
-    ...(node.kind === 'project' ? { missingBlobs: node.missingBlobs } : {}),
+    ...(node.kind === 'project'
+      ? { missingBlobs: node.missingBlobs, blobDownloads: node.blobDownloads }
+      : {}),
     // Only groups have nodes below them.
     parentId: node.parentId === null ? null : encodeId('group', node.parentId),
     createdAt: node.createdAt.toISOString(),

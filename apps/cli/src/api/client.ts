@@ -25,6 +25,7 @@ export interface RequestOptions {
   readonly query?: Query;
   readonly body?: unknown;
   readonly accept?: string;
+  readonly ifMatch?: string;
   /** Seconds that the server may hold the request on purpose, on top of the usual limit. */
   readonly waitSeconds?: number;
 }
@@ -58,6 +59,11 @@ export class ApiClient {
 
   async put<Body>(path: string, body: unknown): Promise<Body> {
     return (await this.request<Body>('PUT', path, { body })).body;
+  }
+
+  /** Changes what is there, whatever its state: the caller has just looked. */
+  async patch<Body>(path: string, body: unknown): Promise<Body> {
+    return (await this.request<Body>('PATCH', path, { body, ifMatch: '*' })).body;
   }
 
   async delete(path: string): Promise<void> {
@@ -103,6 +109,7 @@ export class ApiClient {
       headers: {
         accept: options.accept ?? 'application/json',
         ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(options.ifMatch === undefined ? {} : { 'if-match': options.ifMatch }),
       },
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS + (options.waitSeconds ?? 0) * 1000),

@@ -137,7 +137,10 @@ export interface TreeNode {
   readonly createdAt: string;
 }
 
-export type Project = TreeNode;
+export interface Project extends TreeNode {
+  readonly missingBlobs?: string;
+  readonly blobDownloads?: string;
+}
 
 export interface Repository {
   readonly id: string;

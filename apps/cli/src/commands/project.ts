@@ -1,4 +1,6 @@
 import type { ApiClient } from '../api/client.ts';
+import { CliError } from '../cli-error.ts';
+import { EXIT } from '../exit-codes.ts';
 import { findNode } from '../api/node.ts';
 import type { Project, Repository } from '../api/types.ts';
 import type { CommandContext } from '../context.ts';
@@ -46,6 +48,23 @@ export async function showProject(context: CommandContext, path: string): Promis
   });
 }
 
+export async function updateProject(
+  context: CommandContext,
+  path: string,
+  options: { readonly visibility?: string; readonly missingBlobs?: string; readonly blobDownloads?: string },
+): Promise<void> {
+  if (Object.keys(options).length === 0) {
+    throw new CliError(
+      EXIT.usage,
+      'nothing to change: give --visibility, --missing-blobs or --blob-downloads',
+    );
+  }
+  const api = context.api();
+  const { id } = await projectAt(api, path);
+  const project = await api.patch<Project>(`/projects/${id}`, options);
+  await context.output.item(project, fieldsOf(project));
+}
+
 export async function deleteProject(context: CommandContext, path: string): Promise<void> {
   const api = context.api();
   const project = await projectAt(api, path);
@@ -61,6 +80,8 @@ function fieldsOf(project: Project): (readonly [string, string])[] {
   return [
     ['path', project.path],
     ['visibility', project.visibility],
+    ...(project.missingBlobs === undefined ? [] : [['missing blobs', project.missingBlobs] as const]),
+    ...(project.blobDownloads === undefined ? [] : [['blob downloads', project.blobDownloads] as const]),
     ['created', project.createdAt],
     ['id', project.id],
   ];

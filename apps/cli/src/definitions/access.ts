@@ -3,6 +3,7 @@ import type { Bind } from '../context.ts';
 import { parseDuration } from '../io/duration.ts';
 import { examples } from './examples.ts';
 
+const VISIBILITIES = ['private', 'internal', 'public'];
 const ROLES = ['guest', 'reporter', 'developer', 'maintainer', 'owner'];
 
 /** Commands about projects and who may do what in them. */
@@ -16,7 +17,7 @@ export function defineAccess(program: Command, bind: Bind): void {
     .argument('<path>', 'path, e.g. team/app')
     .addOption(
       new Option('--visibility <visibility>', 'who may pull without a grant')
-        .choices(['private', 'internal', 'public'])
+        .choices(VISIBILITIES)
         .default('private'),
     )
     .addHelpText(
@@ -38,6 +39,27 @@ export function defineAccess(program: Command, bind: Bind): void {
     .argument('<path>', 'path, e.g. team/app')
     .addHelpText('after', examples('sluice project show team/app'))
     .action(bind(() => import('../commands/project.ts').then((module) => module.showProject)));
+
+  project
+    .command('update')
+    .summary('Change the settings of a project.')
+    .description('Changes what is given and leaves the rest.')
+    .argument('<path>', 'path, e.g. team/app')
+    .addOption(new Option('--visibility <visibility>', 'who may pull without a grant').choices(VISIBILITIES))
+    .addOption(
+      new Option('--missing-blobs <action>', 'what to do with an image that comes before its blobs').choices([
+        'refuse',
+        'accept',
+      ]),
+    )
+    .addOption(
+      new Option('--blob-downloads <way>', 'from Sluice, or redirected to the object store').choices([
+        'proxy',
+        'redirect',
+      ]),
+    )
+    .addHelpText('after', examples('sluice project update team/app --blob-downloads redirect'))
+    .action(bind(() => import('../commands/project.ts').then((module) => module.updateProject)));
 
   project
     .command('delete')

@@ -11,7 +11,8 @@ import { warningHeader } from './warning.ts';
 const CONTENT_TYPE = 'application/octet-stream';
 
 /**
- * Streams a blob, or the ranges of it that were asked for (RFC 9110, 14; distribution-spec, "Pulling blobs").
+ * Streams a blob, or the ranges of it that were asked for (RFC 9110, 14; distribution-spec, "Pulling blobs"), or names
+ * the URL where the object store does. Stores give one range at most, so several always come from here.
  *
  * That a client closes early is normal: containerd asks for more than it wants and hangs up.
  */
@@ -39,12 +40,14 @@ export async function sendBlob(
       reply.header('content-range', `bytes */${blob.sizeBytes}`);
       throw new OciError('RANGE_INVALID', `the blob has ${blob.sizeBytes} bytes; none of them was asked for`);
     case 'full': {
+      if (blob.sizeBytes > 0 && (await redirect(reply, blob, headers))) return;
       const body = blob.sizeBytes === 0 ? Readable.from([]) : await blob.open(whole(blob));
       return stream(request, reply, 200, { ...headers, 'content-length': blob.sizeBytes }, body);
     }
     case 'ranges': {
       const [first, ...rest] = asked.ranges;
       if (rest.length > 0) return sendParts(request, reply, blob, headers, asked.ranges);
+      if (await redirect(reply, blob, headers)) return;
       const body = await blob.open(first);
       return stream(
         request,
@@ -59,6 +62,21 @@ export async function sendBlob(
       );
     }
   }
+}
+
+/** The client asks the store again, for the same range. The URL is a secret that ends, so nobody may keep the answer. */
+async function redirect(
+  reply: FastifyReply,
+  blob: PulledBlob,
+  headers: Record<string, string | number>,
+): Promise<boolean> {
+  const location = await blob.locate();
+  if (location === null) return false;
+  reply
+    .headers({ ...headers, location, 'cache-control': 'no-store', 'content-length': 0 })
+    .code(307)
+    .send();
+  return true;
 }
 
 /** `multipart/byteranges` (RFC 9110, 14.6); clients of zstd:chunked layers ask for several ranges at once. */

@@ -44,6 +44,7 @@ export class TestClient {
   async request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
     const response = await fetch(`${this.registry.url}${path}`, {
       method,
+      redirect: 'manual',
       headers: {
         ...(this.authorization === null ? {} : { authorization: this.authorization }),
         ...options.headers,

@@ -54,6 +54,8 @@ class NoAudit extends AuditLog {
 export interface TestRegistryOptions {
   /** What blobs are encrypted under. Default: they are not. */
   readonly storageKeys?: KeyEncryptionKeys;
+  /** What the storage gives as signed URLs; without it, it has none. */
+  readonly signedUrl?: (key: string, seconds: number) => Promise<string>;
   readonly holdMs?: number;
   readonly pace?: BodyPace;
   readonly limits?: RateLimiter;
@@ -106,6 +108,7 @@ export class TestRegistry {
   ): Promise<TestRegistry> {
     const { source } = database;
     const directory = await FsBlobStorage.open(join(storageDirectory, 'blobs'));
+    if (options.signedUrl !== undefined) Object.assign(directory, { signedUrl: options.signedUrl });
     const storage =
       options.storageKeys === undefined
         ? directory

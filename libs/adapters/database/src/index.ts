@@ -27,6 +27,7 @@ export {
 export { type GrantQuery, type GrantRecord, GrantStore } from './ports/grant-store.ts';
 export {
   type AccessContext,
+  type BlobDownloads,
   type NodeQuery,
   type NodeReader,
   type MissingBlobs,

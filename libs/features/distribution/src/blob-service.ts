@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { BlobStorage, ObjectRange } from '@sluice/blob-storage';
+import { type BlobStorage, type ObjectRange, signsUrls } from '@sluice/blob-storage';
 import type { BlobLinks, RegistryReads, StoredBlob } from '@sluice/database';
 import { type Digest, OciError, type RepositoryName } from '@sluice/domain/oci';
 import { decideGate } from '@sluice/domain/policy';
@@ -13,6 +13,11 @@ export interface PulledBlob {
   readonly warning: string | null;
   /** Streams the bytes, or a part that lies within them. The stream must be consumed or destroyed. */
   open(range?: ObjectRange): Promise<Readable>;
+  /**
+   * A URL of the object store that gives the bytes to whoever has it, for some minutes. Null when the project wants its
+   * blobs to come from Sluice, or the storage has no such URLs.
+   */
+  locate(): Promise<string | null>;
 }
 
 export interface BlobSettings {
@@ -23,6 +28,9 @@ export interface BlobSettings {
 interface FoundBlob extends Judged {
   readonly blob: StoredBlob;
 }
+
+/** How long a redirected client has to begin; a download that has begun goes on. */
+const SIGNED_URL_SECONDS = 300;
 
 /** Pulling, mounting and removing blobs. */
 export class BlobService {
@@ -135,6 +143,10 @@ export class BlobService {
       sizeBytes: blob.sizeBytes,
       warning,
       open: (range) => this.#storage.read(blob.objectKey, range),
+      locate: async () =>
+        blob.mayRedirect && signsUrls(this.#storage)
+          ? this.#storage.signedUrl(blob.objectKey, SIGNED_URL_SECONDS)
+          : null,
     };
   }
 }

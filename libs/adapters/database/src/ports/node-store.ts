@@ -6,6 +6,12 @@ import type { Grant, NodeContext, NodeKind, NodePath, Visibility } from '@sluice
  */
 export type MissingBlobs = 'refuse' | 'accept';
 
+/**
+ * How clients get the bytes of blobs: from Sluice, or by a signed URL from the object store where it can give one.
+ * Encrypted storage cannot.
+ */
+export type BlobDownloads = 'proxy' | 'redirect';
+
 export interface NodeRecord {
   readonly id: string;
   readonly kind: NodeKind;
@@ -15,6 +21,8 @@ export interface NodeRecord {
   readonly visibility: Visibility;
   /** Of no effect on a group. */
   readonly missingBlobs: MissingBlobs;
+  /** Of no effect on a group. */
+  readonly blobDownloads: BlobDownloads;
   readonly createdAt: Date;
 }
 
@@ -63,6 +71,7 @@ export interface NodeQuery {
 export interface NodeChanges {
   readonly visibility?: Visibility;
   readonly missingBlobs?: MissingBlobs;
+  readonly blobDownloads?: BlobDownloads;
 }
 
 /** The tree of groups and projects. Paths are unique; a project never has nodes below it. */

@@ -38,6 +38,8 @@ export interface StoredBlob {
   readonly verdict: (StoredVerdict & { readonly manifestId: string }) | null;
   /** As in {@link StoredManifest}, of that verdict. */
   readonly isStale: boolean;
+  /** Whether the project lets clients fetch blobs from the object store. */
+  readonly mayRedirect: boolean;
   /** Whether a policy with an enforcing rule holds for the repository. Only looked up when `verdict` is null. */
   readonly enforced: boolean;
 }

@@ -14,10 +14,12 @@ import { Catalog5 } from './migrations/5-catalog.ts';
 import { Audit6 } from './migrations/6-audit.ts';
 import { Gate8 } from './migrations/8-gate.ts';
 import { Freshness9 } from './migrations/9-freshness.ts';
+import { BlobRedirects10 } from './migrations/10-blob-redirects.ts';
 import { KeyDomains11 } from './migrations/11-key-domains.ts';
 import { Dispatch12 } from './migrations/12-dispatch.ts';
 import { Protocol13 } from './migrations/13-protocol.ts';
 import { ReadCoherence14 } from './migrations/14-read-coherence.ts';
+import { PreparingClient } from './preparing-client.ts';
 
 /** Every table that migrations make, oldest first. */
 const MIGRATIONS = [
@@ -30,6 +32,7 @@ const MIGRATIONS = [
   Signing7,
   Gate8,
   Freshness9,
+  BlobRedirects10,
   KeyDomains11,
   Dispatch12,
   Protocol13,
@@ -60,6 +63,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<DataSource
     migrationsTableName: 'schema_migration',
     synchronize: false,
     logging: false,
+    extra: { Client: PreparingClient },
   });
   return source.initialize();
 }

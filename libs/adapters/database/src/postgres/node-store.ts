@@ -62,6 +62,7 @@ export class PostgresNodeStore extends NodeStore {
           lineage: [...(parent?.lineage ?? []), id],
           visibility: isGroup ? 'private' : node.visibility,
           missingBlobs: 'refuse',
+          blobDownloads: 'proxy',
         });
         await manager.insert(NodeEntity, entity);
         created.push(entity);
@@ -175,8 +176,8 @@ function deepest(nodes: readonly NodeEntity[]): NodeEntity | null {
 }
 
 function toNode(entity: NodeEntity): NodeRecord {
-  const { id, kind, parentId, path, visibility, missingBlobs, createdAt } = entity;
-  return { id, kind, parentId, path, visibility, missingBlobs, createdAt };
+  const { id, kind, parentId, path, visibility, missingBlobs, blobDownloads, createdAt } = entity;
+  return { id, kind, parentId, path, visibility, missingBlobs, blobDownloads, createdAt };
 }
 
 interface ContextRow {

@@ -79,7 +79,8 @@ const IS_ENFORCED = `EXISTS (
 /** OFFSET 0 keeps the planner from walking all blobs of the repository while its statistics are those of a small one. */
 const BLOB = `SELECT ${epochOf('$3')}, r.id, b.id, b.size, b.object_key, l.expires_at, v.id, v.state, v.summary,
     v.manifest_id, CASE WHEN b.id IS NOT NULL AND v.id IS NULL THEN ${IS_ENFORCED} END,
-    v.rules_revision <> r.rules_revision
+    v.rules_revision <> r.rules_revision,
+    (SELECT n.blob_downloads = 'redirect' FROM node n WHERE n.id = r.project_id)
   FROM (SELECT 1) one
   LEFT JOIN repository r ON r.name = $1
   LEFT JOIN LATERAL (
@@ -102,6 +103,7 @@ type BlobRow = readonly [
   manifestId: string,
   enforced: boolean | null,
   isStale: boolean | null,
+  mayRedirect: boolean | null,
 ];
 
 const CONTENT = `SELECT content FROM manifest WHERE id = $1`;
@@ -195,6 +197,7 @@ export class PostgresRegistryReads extends RegistryReads {
         leasedUntil,
         verdict: verdict === null ? null : { ...verdict, manifestId },
         isStale: row[11] === true,
+        mayRedirect: row[12] === true,
         enforced: enforced ?? true,
       },
     };

@@ -1,5 +1,5 @@
 import type { NodeKind, Visibility } from '@sluice/domain/access';
-import type { MissingBlobs } from '../../ports/node-store.ts';
+import type { BlobDownloads, MissingBlobs } from '../../ports/node-store.ts';
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
 /** A group or project. */
@@ -26,6 +26,9 @@ export class NodeEntity {
 
   @Column({ name: 'missing_blobs', type: 'text', default: 'refuse' })
   missingBlobs!: MissingBlobs;
+
+  @Column({ name: 'blob_downloads', type: 'text', default: 'proxy' })
+  blobDownloads!: BlobDownloads;
 
   @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
   createdAt!: Date;
