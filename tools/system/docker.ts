@@ -40,20 +40,17 @@ export class DockerDaemon {
     }
   }
 
+  /** Options of `docker` that lead to this daemon, with credentials of its own. */
+  get global(): readonly string[] {
+    return ['--config', `${this.directory}/config`, '--host', `unix://${this.directory}/docker.sock`];
+  }
+
   attempt(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return attempt(
-      'docker',
-      ['--config', `${this.directory}/config`, '--host', `unix://${this.directory}/docker.sock`, ...args],
-      options,
-    );
+    return attempt('docker', [...this.global, ...args], options);
   }
 
   run(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return run(
-      'docker',
-      ['--config', `${this.directory}/config`, '--host', `unix://${this.directory}/docker.sock`, ...args],
-      options,
-    );
+    return run('docker', [...this.global, ...args], options);
   }
 
   async stop(): Promise<void> {

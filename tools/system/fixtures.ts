@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildImage, descriptor, type Layer } from '@sluice/testing';
 import { zip } from '../lib/zip.ts';
-import { ADMIN_PASSWORD, type Platform } from './platform.ts';
+import { ADMIN_PASSWORD } from './platform.ts';
 import { ROOT } from './paths.ts';
 import { run } from './run.ts';
 
@@ -19,14 +19,20 @@ export function packDemoAdvisories(directory: string): string {
   return archive;
 }
 
+/** A running Sluice, and a directory for what is made beside it. */
+export interface Reachable {
+  readonly url: string;
+  readonly directory: string;
+}
+
 /** Loads the demo's advisories through the command line tool, as a user does. */
-export async function importAdvisories(platform: Platform): Promise<void> {
+export async function importAdvisories(platform: Reachable): Promise<void> {
   await sluice(platform, ['db', 'import', packDemoAdvisories(platform.directory)]);
 }
 
 /** Runs the `sluice` command as the first admin and returns what it printed. */
 export async function sluice(
-  platform: Platform,
+  platform: Reachable,
   args: readonly string[],
   environment: Record<string, string> = {},
 ): Promise<string> {
