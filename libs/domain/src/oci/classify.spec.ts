@@ -196,6 +196,16 @@ describe('layers that say they are statements', () => {
     expect(classify(bundle, false)).toBe('signature');
   });
 
+  it.each(['text/spdx+json', 'application/vnd.cyclonedx+json', 'application/vnd.syft+json'])(
+    'may be SBOMs, which cosign pushes with the config of an image: %s',
+    (mediaType) => {
+      const sbom = manifestOf({ config: OCI_IMAGE_CONFIG, layers: [mediaType] });
+      expect(claimsToHoldStatements(sbom)).toBe(true);
+      expect(classify(sbom, false)).toBe('image');
+      expect(classify(sbom, true)).toBe('artifact');
+    },
+  );
+
   it('prove nothing about layers of another type beside them', () => {
     const mixed = manifestOf({ config: OCI_IMAGE_CONFIG, layers: [IN_TOTO, TAR] });
     expect(claimsToHoldStatements(mixed)).toBe(false);

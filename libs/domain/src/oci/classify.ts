@@ -43,6 +43,13 @@ const SIMPLE_SIGNING = 'application/vnd.dev.cosign.simplesigning.v1+json';
 const SIGSTORE_BUNDLE_PREFIX = 'application/vnd.dev.sigstore.bundle';
 const DSSE_ENVELOPE = 'application/vnd.dsse.envelope.v1+json';
 const IN_TOTO = 'application/vnd.in-toto+json';
+/** SBOMs as `cosign attach sbom` pushes them, under the config of an image; those that are written in JSON. */
+const SBOMS: readonly string[] = [
+  'text/spdx+json',
+  'application/spdx+json',
+  'application/vnd.cyclonedx+json',
+  'application/vnd.syft+json',
+];
 const NOTATION = 'application/vnd.cncf.notary.signature';
 
 /** How cosign says what the statement in a bundle is about; a signature is a statement of this type or none at all. */
@@ -55,8 +62,8 @@ const COSIGN_SIGN_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';
  *
  * An image is what has a layer that runtimes unpack or run, or the config of an image. Two things are none although they say
  * so: layers under the empty config `{}` of another type, which no runtime starts (there is no rootfs in it), and
- * manifests whose layers are, every one, signatures or attestations. cosign and BuildKit write those with the config of
- * an image, and the media type of a layer alone proves nothing: podman unpacks a tar archive that calls itself
+ * manifests whose layers are, every one, signatures, attestations or SBOMs. cosign and BuildKit write those with the
+ * config of an image, and the media type of a layer alone proves nothing: podman unpacks a tar archive that calls itself
  * `application/vnd.in-toto+json`. So that counts only when somebody has looked.
  *
  * @param provenStatements whether the content of every layer was found to be a statement, see
@@ -69,8 +76,8 @@ export function classify(manifest: Manifest, provenStatements = false): Artifact
 }
 
 /**
- * Whether a manifest that a runtime would start says of all its layers that they are signatures or attestations. The
- * layers must then be looked at with {@link isStatementContent}.
+ * Whether a manifest that a runtime would start says of all its layers that they are signatures, attestations or SBOMs.
+ * The layers must then be looked at with {@link isStatementContent}.
  */
 export function claimsToHoldStatements(manifest: Manifest): manifest is ImageManifest {
   return (
@@ -82,8 +89,8 @@ export function claimsToHoldStatements(manifest: Manifest): manifest is ImageMan
 }
 
 /**
- * Whether content is a JSON object, as every signature and attestation is. No archive is that could bring a program,
- * compressed or not: neither can do without control characters, which JSON text cannot hold.
+ * Whether content is a JSON object, as every signature and attestation is, and an SBOM in JSON. No archive is that could
+ * bring a program, compressed or not: neither can do without control characters, which JSON text cannot hold.
  *
  * @param content in pieces; the rest is not asked for when one of them is none of an object
  */
@@ -116,6 +123,7 @@ function isStatementLayer(mediaType: string): boolean {
     mediaType === SIMPLE_SIGNING ||
     mediaType === DSSE_ENVELOPE ||
     mediaType === IN_TOTO ||
+    SBOMS.includes(mediaType) ||
     mediaType.startsWith(SIGSTORE_BUNDLE_PREFIX)
   );
 }
