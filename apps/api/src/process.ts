@@ -65,18 +65,18 @@ export async function startApi(
   config: ConfigOf<typeof apiSettings>,
   logger: Logger,
 ): Promise<RunningProcess> {
-  let password: string | null = null;
+  const made: { password: string | null } = { password: null };
   const wire = async (runtime: Runtime): Promise<Part> => {
     const { stores, limits } = runtime;
     const parts = { config, publicUrl: config.publicUrl, stores, limits, makesTokenKey: false };
     const identity = await openIdentity(parts, config.tokenKeyFile);
-    password = await prepareInstallation(runtime, identity, config.adminPassword);
+    made.password = await prepareInstallation(runtime, identity, config.adminPassword);
     return apiPart(runtime, config, identity);
   };
   const running = await startSharedProcess({ name: 'api', servesPulls: false, wire }, config, logger);
-  return password === null
+  return made.password === null
     ? running
-    : { ...running, greeting: `First admin: admin / ${String(password)}   (shown once; keep it)` };
+    : { ...running, greeting: `First admin: admin / ${made.password}   (shown once; keep it)` };
 }
 
 /**

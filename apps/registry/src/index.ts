@@ -13,5 +13,11 @@ export {
   type RegistryHandler,
   type RegistryHandlerParts,
 } from './server.ts';
-export { type RegistryConfig, registryPart, registryPartSettings } from './process.ts';
+export {
+  type RegistryConfig,
+  registryPart,
+  registryPartSettings,
+  registrySettings,
+  startRegistry,
+} from './process.ts';
 export { registerTokenEndpoint } from './token-endpoint.ts';

@@ -1,2 +1,2 @@
-export { type ScannerConfig, scannerPart } from './process.ts';
+export { type ScannerConfig, scannerPart, scannerProcessSettings, startScanner } from './process.ts';
 export { scannerJobs, type ScannerJobsDependencies } from './jobs.ts';

@@ -1,2 +1,2 @@
-export { signerPart } from './process.ts';
+export { signerPart, signerSettings, startSigner } from './process.ts';
 export { type SignerDependencies, signerJobs } from './signer-jobs.ts';
