@@ -7,6 +7,7 @@
  * `npm run test:conformance -- fs` runs against one process only, `-- s3` against the replicas only.
  */
 import { join } from 'node:path';
+import { Cluster } from '../system/cluster.ts';
 import { installTools } from '../system/install.ts';
 import { Platform } from '../system/platform.ts';
 import { CLASSIC_BINARY, runClassic } from './classic.ts';
@@ -36,7 +37,20 @@ async function onOneProcess(): Promise<SuiteResult[]> {
   }
 }
 
-const TARGETS: Readonly<Record<string, () => Promise<SuiteResult[]>>> = { fs: onOneProcess };
+async function onReplicas(): Promise<SuiteResult[]> {
+  const cluster = await Cluster.start({ registries: 2, storage: 's3' });
+  try {
+    const { url, host } = cluster;
+    return await runSuites({ title: 's3, 2 replicas', url, host, api: cluster.api.bind(cluster) });
+  } finally {
+    await cluster.remove();
+  }
+}
+
+const TARGETS: Readonly<Record<string, () => Promise<SuiteResult[]>>> = {
+  fs: onOneProcess,
+  s3: onReplicas,
+};
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !Object.hasOwn(TARGETS, name));
 if (unknown.length > 0) {

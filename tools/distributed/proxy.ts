@@ -83,6 +83,13 @@ export class RoundRobinProxy {
       // A connection that the server is just closing would lose a body that cannot be sent again.
       agent: hasBody ? false : this.#agent,
     });
+    // What is left of a body that the server has answered early cannot be sent on, and is read so that the client is
+    // not stuck with it.
+    outgoing.once('close', () => {
+      if (!isAnswered) return;
+      request.unpipe(outgoing);
+      request.resume();
+    });
     const retry = (): void => this.#forward(request, response, ring, others);
     let isAnswered = false;
     outgoing.once('response', (incoming) => {
@@ -92,7 +99,8 @@ export class RoundRobinProxy {
       incoming.pipe(response);
     });
     outgoing.once('error', (error: NodeJS.ErrnoException) => {
-      if (isAnswered || response.headersSent) response.destroy();
+      if (isAnswered) return;
+      if (response.headersSent) response.destroy();
       else if (error.code === 'ECONNREFUSED') {
         ring.rest(server);
         retry();

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import { CredentialsRevoked } from '@sluice/distribution';
 import { AccessError, type Caller, type RepositoryAction } from '@sluice/domain/access';
 import {
@@ -12,7 +13,7 @@ import type { DataPlaneDependencies } from './dependencies.ts';
 import { Exchange, rightsOn } from './exchange.ts';
 import { challenge, type ChallengeError, scopeFor } from './http/challenge.ts';
 import { errorBody, toWireError } from './http/error-table.ts';
-import { drain } from './http/request-body.ts';
+import { answerEarly, isBodyUnread } from './http/request-body.ts';
 import { type Kind, METHODS, type Route, ROUTES } from './routes.ts';
 
 /** The caller has a token, and it does not reach. */
@@ -166,7 +167,6 @@ function fail(
 ): void {
   const wire = toWireError(error);
   if (wire.isFault) request.log.error({ event: 'data-plane.fault', err: error }, 'A request failed');
-  drain(request.raw);
   if (reply.sent || reply.raw.headersSent || reply.raw.destroyed) {
     reply.raw.destroy();
     return;
@@ -179,7 +179,19 @@ function fail(
       challenge(request.raw, dependencies.challenge, scope, challengeError(error)),
     );
   }
-  reply.code(wire.status).send(errorBody(wire));
+  reply.code(wire.status);
+  if (!isBodyUnread(request.raw)) {
+    reply.send(errorBody(wire));
+    return;
+  }
+  reply.hijack();
+  answerEarly(
+    request.raw,
+    reply.raw,
+    wire.status,
+    reply.getHeaders() as OutgoingHttpHeaders,
+    errorBody(wire),
+  );
 }
 
 function mountFrom(request: FastifyRequest): RepositoryName | null {

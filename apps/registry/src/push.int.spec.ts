@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readdir, rm, symlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -260,6 +261,26 @@ describe('pushing a blob', () => {
     finish();
     expect((await slow).status).toBe(202);
     expect((await dev.request('PUT', `${location}?digest=${digestOf('first')}`)).status).toBe(201);
+  });
+
+  it('answers a refused chunk before it ends the connection, however much of the chunk is still to come', async () => {
+    const location = await dev.begin(REPOSITORY);
+    const [host = '', port = ''] = registry.host.split(':');
+    const socket = connect(Number(port), host);
+    const received: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => received.push(chunk));
+    const closed = once(socket, 'close');
+    socket.write(
+      `PATCH ${location} HTTP/1.1\r\nHost: ${registry.host}\r\nAuthorization: ${basic('dev')}\r\n` +
+        'Connection: close\r\nContent-Range: 7-4000006\r\nContent-Length: 4000000\r\n\r\n',
+    );
+    for (let part = 0; part < 40; part += 1) {
+      if (!socket.write(Buffer.alloc(100_000))) await once(socket, 'drain');
+      await sleep(5);
+    }
+    // An 'error' (connection reset) would end the test here.
+    await closed;
+    expect(Buffer.concat(received).toString()).toMatch(/^HTTP\/1.1 416 [^]*the upload continues at byte 0/);
   });
 
   it('keeps what came before the client hung up, and goes on from there', async () => {

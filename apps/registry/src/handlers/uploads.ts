@@ -35,6 +35,7 @@ export async function startUpload(exchange: Exchange, { repository }: PathOf<'up
     return;
   }
   const status = await uploads.start(repository, principalId, algorithmOf(exchange));
+  if (uploads.chunkMinBytes !== null) reply.header('oci-chunk-min-length', uploads.chunkMinBytes);
   progress(reply, repository, status).code(202).send();
 }
 

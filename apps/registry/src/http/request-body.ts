@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { releaseChunk } from '@sluice/blob-storage';
 import { OciError } from '@sluice/domain/oci';
 import { type BodyPace, PacedBody } from './paced-body.ts';
@@ -48,10 +48,31 @@ export async function readBody(
 /** How long the rest of a refused body is read, so that the client sees the answer before the connection ends. */
 const DRAIN_MS = 10_000;
 
-/** Reads what is left of the body of a request that is already answered, for a while. */
-export function drain(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) return;
-  request.resume();
+/** Whether bytes of the body are still to come. */
+export function isBodyUnread(request: IncomingMessage): boolean {
+  return !request.complete && !request.destroyed;
+}
+
+/**
+ * Answers a request before its body has come, and reads what is left of it for a while before the response ends. Ended
+ * at once, it would close a connection that is not kept alive (most proxies keep none) while the client still sends,
+ * and the reset that follows takes the answer with it.
+ */
+export function answerEarly(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  body: Buffer,
+): void {
+  response.writeHead(status, { ...headers, 'content-length': body.length });
+  response.write(body);
   const timer = setTimeout(() => request.socket.destroy(), DRAIN_MS);
-  request.once('close', () => clearTimeout(timer));
+  const finish = (): void => {
+    clearTimeout(timer);
+    response.end();
+  };
+  request.once('end', finish);
+  request.once('close', finish);
+  request.resume();
 }

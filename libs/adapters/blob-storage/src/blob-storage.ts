@@ -53,6 +53,16 @@ export function signsUrls(storage: BlobStorage): storage is BlobStorage & SignsU
   return 'signedUrl' in storage;
 }
 
+/** What storages have that take any chunk, but many short ones badly. */
+export interface WantsLongChunks {
+  /** Bytes from which on a chunk that is not the last costs no more than others. */
+  readonly chunkMinBytes: number;
+}
+
+export function wantsLongChunks(storage: BlobStorage): storage is BlobStorage & WantsLongChunks {
+  return 'chunkMinBytes' in storage;
+}
+
 /**
  * Keeps the bytes of blobs under opaque keys. It knows no digests, repositories or rights: the database says what a
  * key is, and only claims what is durable here.

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BlobStorage, BlobStorageError, type StorageState } from '@sluice/blob-storage';
+import { type BlobStorage, BlobStorageError, type StorageState, wantsLongChunks } from '@sluice/blob-storage';
 import type { Checkpoint, UploadSession, UploadSessions, UploadWriter } from '@sluice/database';
 import {
   type Digest,
@@ -60,6 +60,11 @@ export class UploadService {
     this.#storage = storage;
     this.#settings = settings;
     this.#checkpoint = checkpoint;
+  }
+
+  /** How long every chunk but the last should be, null when any length is as good. */
+  get chunkMinBytes(): number | null {
+    return wantsLongChunks(this.#storage) ? this.#storage.chunkMinBytes : null;
   }
 
   /** Begins an upload. @throws OciError NAME_UNKNOWN (no project) */
