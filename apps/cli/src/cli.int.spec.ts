@@ -175,6 +175,38 @@ describe('the sluice command and a server', () => {
       expect((await sluice('whoami', { as: 'nobody', environment })).exitCode).toBe(EXIT.unauthenticated);
     });
 
+    it('limits, rotates, disables and lets end a robot of a group', async () => {
+      const robot = await json(
+        'robot create team cluster --scope repository:team/app/*:pull --scope repository:team/prod/*:pull',
+      );
+      expect(robot.name).toBe('robot$team+cluster');
+      const login = (secret: unknown) => ({
+        as: 'nobody',
+        environment: { SLUICE_URL: url, SLUICE_USER: robot.name, SLUICE_PASSWORD: String(secret) },
+      });
+      const second = await json('robot secret create team cluster --expires-in 30d');
+      expect(second).toMatchObject({ scopes: ['repository:team/app/*:pull', 'repository:team/prod/*:pull'] });
+      expect((await sluice('robot secret create team cluster')).exitCode).toBe(EXIT.conflict);
+      expect((await sluice('robot secret list team cluster')).stdout).toContain(String(second.id));
+      expect((await sluice(`robot secret revoke team cluster ${robot.secretId}`)).exitCode).toBe(EXIT.green);
+      expect((await sluice('whoami', login(robot.secret))).exitCode).toBe(EXIT.unauthenticated);
+      expect((await sluice('whoami', login(second.secret))).exitCode).toBe(EXIT.green);
+      expect(await json('robot update team cluster --disable --expires-in 10d')).toMatchObject({
+        disabledAt: expect.any(String) as string,
+        expiresAt: expect.any(String) as string,
+      });
+      expect((await sluice('whoami', login(second.secret))).exitCode).toBe(EXIT.unauthenticated);
+      expect(await json('robot update team cluster --enable --never-expires')).toMatchObject({
+        disabledAt: null,
+        expiresAt: null,
+      });
+      expect((await sluice('whoami', login(second.secret))).exitCode).toBe(EXIT.green);
+      expect((await sluice('robot update team cluster')).exitCode).toBe(EXIT.usage);
+      expect((await sluice('robot update team cluster --enable --disable')).exitCode).toBe(EXIT.usage);
+      expect((await sluice('robot create team bad --scope repository:a/**:pull')).exitCode).toBe(EXIT.usage);
+      expect((await sluice('robot delete team cluster')).exitCode).toBe(EXIT.green);
+    });
+
     it('binds GitLab projects to nodes', async () => {
       const bind = 'ci-binding create team/app --gitlab-project 42 --gitlab-path team/app';
       expect((await sluice(`${bind} --gitlab https://other.test`)).exitCode).toBe(EXIT.usage);

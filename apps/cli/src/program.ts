@@ -5,6 +5,7 @@ import { defineArtifacts } from './definitions/artifacts.ts';
 import { defineOperations } from './definitions/operations.ts';
 import { defineStorage } from './definitions/storage.ts';
 import { definePolicies } from './definitions/policies.ts';
+import { defineRobots } from './definitions/robots.ts';
 import { defineSession } from './definitions/session.ts';
 import { OUTPUT_FORMATS } from './io/output.ts';
 import { cliVersion } from './version.ts';
@@ -47,6 +48,7 @@ export function buildProgram(bind: Bind, streams: ProgramStreams): Command {
     .exitOverride();
   defineSession(program, bind);
   defineAccess(program, bind);
+  defineRobots(program, bind);
   defineArtifacts(program, bind);
   definePolicies(program, bind);
   defineOperations(program, bind);

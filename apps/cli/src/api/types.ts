@@ -167,8 +167,21 @@ export interface Robot {
 }
 
 export interface CreatedRobot extends Robot {
+  readonly secretId: string;
   readonly secret: string;
   readonly secretExpiresAt: string | null;
+}
+
+export interface RobotSecret {
+  readonly id: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt: string | null;
+  readonly lastUsedAt: string | null;
+  readonly revokedAt: string | null;
+}
+
+export interface CreatedSecret extends RobotSecret {
+  readonly secret: string;
 }
 
 export interface Grant {

@@ -9,11 +9,15 @@ export async function createRobot(
   context: CommandContext,
   node: string,
   name: string,
-  options: { readonly role: string; readonly expiresIn?: number },
+  options: { readonly role: string; readonly scope?: readonly string[]; readonly expiresIn?: number },
 ): Promise<void> {
-  const robot = await context
-    .api()
-    .post<CreatedRobot>('/robots', { node, name, role: options.role, ...expiryIn(options.expiresIn) });
+  const robot = await context.api().post<CreatedRobot>('/robots', {
+    node,
+    name,
+    role: options.role,
+    ...scopesOf(options.scope),
+    ...expiryIn(options.expiresIn),
+  });
   context.output.note('keep the secret now: it cannot be shown again');
   await context.output.item(robot, [
     ['user name', robot.name],
@@ -41,9 +45,50 @@ export async function listRobots(context: CommandContext, node: string): Promise
 
 export async function deleteRobot(context: CommandContext, node: string, name: string): Promise<void> {
   const api = context.api();
-  const id = name.startsWith('rob_') ? name : (await robotNamed(api, node, name)).id;
-  await api.delete(`/robots/${encodeURIComponent(id)}`);
+  await api.delete(await robotPath(api, node, name));
   context.output.note(`deleted robot ${name}`);
+}
+
+export async function updateRobot(
+  context: CommandContext,
+  node: string,
+  name: string,
+  options: {
+    readonly disable?: boolean;
+    readonly enable?: boolean;
+    readonly expiresIn?: number;
+    readonly neverExpires?: boolean;
+  },
+): Promise<void> {
+  const change = {
+    ...(options.disable === true ? { disabled: true } : {}),
+    ...(options.enable === true ? { disabled: false } : {}),
+    ...(options.neverExpires === true ? { expiresAt: null } : expiryIn(options.expiresIn)),
+  };
+  if (Object.keys(change).length === 0) {
+    throw new CliError(EXIT.usage, 'nothing to change', {
+      hint: 'give --disable, --enable, --expires-in or --never-expires',
+    });
+  }
+  const api = context.api();
+  const robot = await api.patch<Robot>(await robotPath(api, node, name), change);
+  await context.output.item(robot, [
+    ['user name', robot.name],
+    ['disabled', robot.disabledAt],
+    ['expires', robot.expiresAt],
+    ['id', robot.id],
+  ]);
+}
+
+/** Its place in the API, by its id or its name. */
+export async function robotPath(api: ApiClient, node: string, name: string): Promise<string> {
+  const id = name.startsWith('rob_') ? name : (await robotNamed(api, node, name)).id;
+  return `/robots/${encodeURIComponent(id)}`;
+}
+
+/** The field of a request; absent when none is given. */
+export function scopesOf(scopes: readonly string[] | undefined): { scopes?: readonly string[] } {
+  return scopes === undefined ? {} : { scopes };
 }
 
 /** By its user name `robot$team/app+deploy`, or by the part after the plus sign. */

@@ -1,6 +1,6 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Bind } from '../context.ts';
-import { parseDuration } from '../io/duration.ts';
+import { time } from '../io/arguments.ts';
 import { examples } from './examples.ts';
 
 const VISIBILITIES = ['private', 'internal', 'public'];
@@ -67,42 +67,6 @@ export function defineAccess(program: Command, bind: Bind): void {
     .argument('<path>', 'path, e.g. team/app')
     .addHelpText('after', examples('sluice project delete team/app'))
     .action(bind(() => import('../commands/project.ts').then((module) => module.deleteProject)));
-
-  const robot = program.command('robot').description('Manage robots, the accounts of machines.');
-
-  robot
-    .command('create')
-    .summary('Create a robot and print its secret, once.')
-    .description(
-      'Creates a robot of a project or group. Its secret is printed once and cannot be shown again.',
-    )
-    .argument('<node>', 'path of the project or group')
-    .argument('<name>', 'name of the robot')
-    .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).default('reporter'))
-    .addOption(new Option('--expires-in <time>', 'when it ends, e.g. 90d').argParser(time))
-    .addHelpText(
-      'after',
-      examples(
-        'sluice robot create team/app deploy --role reporter --expires-in 90d',
-        'sluice robot create team/app ci --role developer -o json',
-      ),
-    )
-    .action(bind(() => import('../commands/robot.ts').then((module) => module.createRobot)));
-
-  robot
-    .command('list')
-    .description('List the robots of a project or group.')
-    .argument('<node>', 'path of the project or group')
-    .addHelpText('after', examples('sluice robot list team/app'))
-    .action(bind(() => import('../commands/robot.ts').then((module) => module.listRobots)));
-
-  robot
-    .command('delete')
-    .description('Delete a robot. Its secrets and tokens end at once.')
-    .argument('<node>', 'path of the project or group')
-    .argument('<name>', 'name of the robot, or its id (rob_…)')
-    .addHelpText('after', examples('sluice robot delete team/app deploy'))
-    .action(bind(() => import('../commands/robot.ts').then((module) => module.deleteRobot)));
 
   const grant = program.command('grant').description('Manage who has which role.');
 
@@ -206,12 +170,4 @@ export function defineAccess(program: Command, bind: Bind): void {
     .argument('<binding>', 'id (cib_…)')
     .addHelpText('after', examples('sluice ci-binding delete cib_0192000000007000800000000000000a'))
     .action(bind(() => import('../commands/ci-binding.ts').then((module) => module.deleteCiBinding)));
-}
-
-function time(text: string): number {
-  const seconds = parseDuration(text);
-  if (seconds === undefined || seconds === 0) {
-    throw new InvalidArgumentError('Expected a time such as 12h or 90d.');
-  }
-  return seconds;
 }
