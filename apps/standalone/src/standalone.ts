@@ -9,7 +9,7 @@ import {
   openRuntime,
   type Runtime,
   type RunningProcess,
-  withPort,
+  prepareListening,
 } from '@sluice/runtime';
 import { scannerPart } from '@sluice/scanner';
 import { signerPart } from '@sluice/signer';
@@ -26,7 +26,7 @@ export async function startStandalone(given: StandaloneConfig, logger: Logger): 
   const directory = await DataDirectory.claim(given.dataDir);
   const undo: (() => Promise<void> | void)[] = [() => directory.release()];
   try {
-    const listening = await withPort(given);
+    const listening = await prepareListening(given);
     const publicUrl = listening.publicUrl ?? localUrl(listening);
     const config = { ...listening, publicUrl };
     const runtime = await openRuntime(config, logger, { own: directory, servesPulls: true });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { connect as connectTls, type SecureVersion, type TLSSocket } from 'node:tls';
 import { createLogger } from '@sluice/platform';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
-import { HttpListener, type ListenConfig, localUrl, withPort } from './http-listener.ts';
+import { HttpListener, type ListenConfig, localUrl, prepareListening } from './http-listener.ts';
 import type { Endpoint } from './part.ts';
 import { ONE, TWO } from './testing/certificates.ts';
 
@@ -19,7 +19,7 @@ afterEach(async () => {
 
 async function configOf(settings: Partial<ListenConfig> = {}): Promise<ListenConfig> {
   const nothing = { reusePort: false, tlsCertFile: undefined, tlsKeyFile: undefined };
-  return withPort({ host: '127.0.0.1', port: 0, ...nothing, ...settings });
+  return prepareListening({ host: '127.0.0.1', port: 0, ...nothing, ...settings });
 }
 
 async function listen(config: ListenConfig, endpoints: readonly Endpoint[]): Promise<HttpListener> {

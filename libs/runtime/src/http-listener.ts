@@ -92,8 +92,15 @@ export function localUrl(config: ListenConfig): string {
   return `${tlsFiles(config) === null ? 'http' : 'https'}://${config.host}:${config.port}`;
 }
 
-/** Settings with a port of their own: what clients are told holds the port before anything listens. */
-export async function withPort<Config extends ListenConfig>(config: Config): Promise<Config> {
+/**
+ * Finds out before anything is started whether the process will be able to listen, and chooses the port when it is to:
+ * what clients are told holds it.
+ *
+ * @throws StartError when certificate and key cannot be used
+ */
+export async function prepareListening<Config extends ListenConfig>(config: Config): Promise<Config> {
+  const files = tlsFiles(config);
+  if (files !== null) readTls(files);
   return config.port === 0 ? { ...config, port: await freePort(config.host) } : config;
 }
 

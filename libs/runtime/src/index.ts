@@ -2,7 +2,7 @@ export { type Blobs, type BlobsConfig, openBlobs } from './blobs.ts';
 export { loadProcessConfig } from './config.ts';
 export { type Checkpoint, checkpointFor } from './fault-points.ts';
 export { Host, type HostConfig } from './host.ts';
-export { HttpListener, type ListenConfig, localUrl, withPort } from './http-listener.ts';
+export { HttpListener, type ListenConfig, localUrl, prepareListening } from './http-listener.ts';
 export { type IdentityParts, openIdentity } from './identity.ts';
 export { type JobParts, type JobWork, reportTo, startJobs } from './job-workers.ts';
 export { type OwnDirectories, openRuntime, type Runtime, type RuntimeConfig } from './open-runtime.ts';

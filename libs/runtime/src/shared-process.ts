@@ -7,7 +7,7 @@ import {
   required,
 } from '@sluice/platform';
 import { Host, type HostConfig } from './host.ts';
-import { withPort } from './http-listener.ts';
+import { prepareListening } from './http-listener.ts';
 import { openRuntime, type Runtime, type RuntimeConfig } from './open-runtime.ts';
 import type { Part } from './part.ts';
 import type { RunningProcess } from './run-process.ts';
@@ -43,7 +43,7 @@ export async function startSharedProcess<Config extends RuntimeConfig & HostConf
   given: Config,
   logger: Logger,
 ): Promise<RunningProcess> {
-  const config = await withPort(given);
+  const config = await prepareListening(given);
   const runtime = await openRuntime(config, logger, { own: null, servesPulls: app.servesPulls });
   try {
     const host = await Host.start(config, runtime, [await app.wire(runtime)]);

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import { StartError } from './start-error.ts';
+import { EXIT, StartError } from './start-error.ts';
 
 export interface TlsFiles {
   readonly certFile: string;
@@ -24,7 +24,10 @@ export function tlsFiles(settings: {
     certFile === undefined
       ? ['SLUICE_TLS_KEY_FILE', 'SLUICE_TLS_CERT_FILE']
       : ['SLUICE_TLS_CERT_FILE', 'SLUICE_TLS_KEY_FILE'];
-  throw new StartError(`${given} is set and ${missing} is not: set both for HTTPS, or none for HTTP`);
+  throw new StartError(
+    `${given} is set and ${missing} is not: set both for HTTPS, or none for HTTP`,
+    EXIT.configuration,
+  );
 }
 
 /** TLS 1.2 and newer, HTTP/1.1: what registry clients speak and what large bodies are fastest with. */
