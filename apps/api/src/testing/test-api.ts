@@ -33,6 +33,7 @@ import { Policies, Verdicts } from '@sluice/gate';
 import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
 import { createIdentity, type Identity, KeyFile, Passwords } from '@sluice/identity';
 import { Health } from '@sluice/platform';
+import type { RateLimiter } from '@sluice/rate-limits';
 import { Members, Projects } from '@sluice/projects';
 import { AdvisoryImporter, AdvisoryUploads, Sboms } from '@sluice/scanning';
 import { TrustedKeys } from '@sluice/signing';
@@ -66,6 +67,7 @@ export async function createTestApi(
     gitlabIssuers?: readonly string[];
     server?: FastifyInstance;
     storageKeys?: KeyEncryptionKeys;
+    limits?: RateLimiter;
   } = {},
 ): Promise<TestApi> {
   const database = await createTestDatabase();
@@ -86,6 +88,7 @@ export async function createTestApi(
       audit,
       tokenKeys: await KeyFile.open(join(directory, 'token-keys.json')),
       issuerKeys: new JwksIssuerKeys(gitlabIssuers.map((issuer) => ({ issuer }))),
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
     },
     { publicUrl: TEST_URL, service: 'sluice.test', gitlabIssuers },
   );
