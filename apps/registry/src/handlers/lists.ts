@@ -27,17 +27,15 @@ export async function listReferrers(
   const artifactType = exchange.parameter('artifactType');
   const after = exchange.parameter('last');
   if (after !== null && !isDigest(after)) parseDigest(after);
-  const found = await exchange.dependencies.manifests.referrers(
-    repository,
-    subject,
+  const { referrers, hasMore } = await exchange.dependencies.manifests.referrers(repository, subject, {
     artifactType,
     after,
-    PAGE_MAX + 1,
-  );
+    limit: Math.max(pageSize(exchange), 1),
+  });
   const manifests: object[] = [];
   let last: Digest | null = null;
   let bytes = 0;
-  for (const referrer of found.slice(0, PAGE_MAX)) {
+  for (const referrer of referrers) {
     const descriptor = {
       mediaType: referrer.mediaType,
       digest: referrer.digest,
@@ -45,13 +43,17 @@ export async function listReferrers(
       ...(referrer.artifactType === null ? {} : { artifactType: referrer.artifactType }),
       ...(Object.keys(referrer.annotations).length === 0 ? {} : { annotations: referrer.annotations }),
     };
-    bytes += JSON.stringify(descriptor).length + 1;
+    bytes += Buffer.byteLength(JSON.stringify(descriptor)) + 1;
     if (bytes > REFERRERS_BYTES_MAX && manifests.length > 0) break;
     manifests.push(descriptor);
     last = referrer.digest;
   }
-  if (last !== null && manifests.length < found.length) {
-    linkNext(exchange, { ...(artifactType === null ? {} : { artifactType }), last });
+  if (last !== null && (hasMore || manifests.length < referrers.length)) {
+    linkNext(exchange, {
+      ...(artifactType === null ? {} : { artifactType }),
+      ...(exchange.parameter('n') === null ? {} : { n: String(pageSize(exchange)) }),
+      last,
+    });
   }
   if (artifactType !== null) exchange.reply.header('oci-filters-applied', 'artifactType');
   sendJson(exchange, OCI_IMAGE_INDEX, { schemaVersion: 2, mediaType: OCI_IMAGE_INDEX, manifests });

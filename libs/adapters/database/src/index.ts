@@ -66,12 +66,13 @@ export {
 export { type AuditQuery, AuditTrail } from './ports/audit-trail.ts';
 export { DenialList, type DenialQuery, type DenialRecord } from './ports/denial-list.ts';
 export { BlobLinks } from './ports/blob-links.ts';
-export type { Checkpoint, PushCheckpoint } from './ports/checkpoint.ts';
+export type { Checkpoint, CheckpointName } from './ports/checkpoint.ts';
 export { ManifestWrites, type NewManifest, type StoredPush } from './ports/manifest-writes.ts';
 export {
   type BlobLookup,
   type ManifestLookup,
   type Referrer,
+  type ReferrersPage,
   type ReferrersQuery,
   RegistryReads,
   type StoredBlob,

@@ -42,7 +42,7 @@ class StaleReads extends RegistryReads {
   manifestContent = async () => null;
   verdictResults = async () => [];
   tags = async () => [];
-  referrers = async () => [];
+  referrers = async () => ({ referrers: [], hasMore: false });
 }
 
 function setUp(rounds: number) {

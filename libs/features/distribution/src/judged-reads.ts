@@ -1,7 +1,7 @@
 import {
   type BlobLookup,
   type ManifestLookup,
-  type Referrer,
+  type ReferrersPage,
   type ReferrersQuery,
   RegistryReads,
 } from '@sluice/database';
@@ -65,7 +65,7 @@ export class JudgedReads extends RegistryReads {
     return this.#reads.tags(repository, after, limit);
   }
 
-  referrers(repository: RepositoryName, subject: Digest, query: ReferrersQuery): Promise<Referrer[]> {
+  referrers(repository: RepositoryName, subject: Digest, query: ReferrersQuery): Promise<ReferrersPage> {
     return this.#reads.referrers(repository, subject, query);
   }
 

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import type {
   ManifestWrites,
   ReadCoherence,
-  Referrer,
+  ReferrersPage,
+  ReferrersQuery,
   RegistryReads,
   StoredManifest,
 } from '@sluice/database';
@@ -205,11 +206,9 @@ export class ManifestService {
   async referrers(
     repository: RepositoryName,
     subject: Digest,
-    artifactType: string | null,
-    after: string | null,
-    limit: number,
-  ): Promise<Referrer[]> {
-    return this.#reads.referrers(repository, subject, { artifactType, after, limit });
+    query: ReferrersQuery,
+  ): Promise<ReferrersPage> {
+    return this.#reads.referrers(repository, subject, query);
   }
 
   async #admit(repository: RepositoryName, reference: string, first: FoundManifest, request: PullRequest) {

@@ -65,7 +65,13 @@ export interface ReferrersQuery {
   readonly artifactType: string | null;
   /** Digest of the last item of the page before. */
   readonly after: string | null;
+  /** Entries of a page. It has fewer when their manifests are large together, and always one if there is any. */
   readonly limit: number;
+}
+
+export interface ReferrersPage {
+  readonly referrers: readonly Referrer[];
+  readonly hasMore: boolean;
 }
 
 /** What the data plane reads. Each method is one query that uses an index, whatever the size of the repository. */
@@ -93,5 +99,9 @@ export abstract class RegistryReads {
   abstract tags(repository: RepositoryName, after: string | null, limit: number): Promise<Tag[] | null>;
 
   /** Manifests whose subject is `subject`, in byte order of their digest. Empty for an unknown repository. */
-  abstract referrers(repository: RepositoryName, subject: Digest, query: ReferrersQuery): Promise<Referrer[]>;
+  abstract referrers(
+    repository: RepositoryName,
+    subject: Digest,
+    query: ReferrersQuery,
+  ): Promise<ReferrersPage>;
 }

@@ -4,7 +4,7 @@ import type { DataSource } from 'typeorm';
 import {
   type BlobLookup,
   type ManifestLookup,
-  type Referrer,
+  type ReferrersPage,
   type ReferrersQuery,
   RegistryReads,
 } from '../ports/registry-reads.ts';
@@ -114,7 +114,24 @@ interface ReferrerRow {
   size: number;
   artifact_type: string | null;
   annotations: Record<string, string>;
+  /** How many there are for this page, those included that were too much. */
+  candidates: number;
 }
+
+/** Annotations come whole out of the database, and may be as large as a manifest each. */
+const REFERRERS_MANIFEST_BYTES = 8 * 1024 * 1024;
+
+/** One statement with and one without the type, so that each goes along its own index. */
+const selectReferrers = (condition: string): string =>
+  `WITH candidate AS MATERIALIZED (
+     SELECT m.id, m.digest, m.size FROM manifest m
+     WHERE m.repository_id = (SELECT id FROM repository WHERE name = $1) AND m.subject_digest = $2
+       AND m.digest > $3 ${condition}
+     ORDER BY m.digest LIMIT $4),
+   page AS (SELECT id, sum(size) OVER (ORDER BY digest) - size AS bytes_before FROM candidate)
+   SELECT m.media_type, m.digest, m.size, m.artifact_type, m.annotations,
+     (SELECT count(*) FROM candidate)::int AS candidates
+   FROM page JOIN manifest m ON m.id = page.id WHERE page.bytes_before < $5 ORDER BY m.digest`;
 
 /** Reads of the data plane on PostgreSQL; those of every pull are prepared statements. */
 export class PostgresRegistryReads extends RegistryReads {
@@ -214,23 +231,27 @@ export class PostgresRegistryReads extends RegistryReads {
     return rows[0]?.tags ?? null;
   }
 
-  async referrers(repository: RepositoryName, subject: Digest, query: ReferrersQuery): Promise<Referrer[]> {
+  async referrers(
+    repository: RepositoryName,
+    subject: Digest,
+    { artifactType, after, limit }: ReferrersQuery,
+  ): Promise<ReferrersPage> {
+    const values = [repository, subject, after ?? '', limit + 1, REFERRERS_MANIFEST_BYTES];
     const rows = await queryRows<ReferrerRow>(
       this.#source,
-      `SELECT m.media_type, m.digest, m.size, m.artifact_type, m.annotations
-       FROM manifest m JOIN repository r ON r.id = m.repository_id
-       WHERE r.name = $1 AND m.subject_digest = $2 AND m.digest > $3
-         AND ($4::text IS NULL OR m.artifact_type = $4)
-       ORDER BY m.digest LIMIT $5`,
-      [repository, subject, query.after ?? '', query.artifactType, query.limit],
+      artifactType === null ? selectReferrers('') : selectReferrers('AND m.artifact_type = $6'),
+      artifactType === null ? values : [...values, artifactType],
     );
-    return rows.map((row) => ({
-      mediaType: row.media_type,
-      digest: row.digest as Digest,
-      sizeBytes: row.size,
-      artifactType: row.artifact_type,
-      annotations: row.annotations,
-    }));
+    return {
+      referrers: rows.slice(0, limit).map((row) => ({
+        mediaType: row.media_type,
+        digest: row.digest as Digest,
+        sizeBytes: row.size,
+        artifactType: row.artifact_type,
+        annotations: row.annotations,
+      })),
+      hasMore: rows.length > limit || rows.length < (rows[0]?.candidates ?? 0),
+    };
   }
 }
 
