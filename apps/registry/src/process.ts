@@ -85,7 +85,7 @@ export async function registryPart(
   const { stores, blobs, logger } = runtime;
   return {
     endpoints: [await openEndpoint(runtime, config, identity)],
-    background: [uploadSweep(new UploadSweep(stores.uploadSessions, blobs), logger)],
+    background: [uploadSweep(new UploadSweep(stores.uploadSessions, blobs, runtime.checkpoint), logger)],
   };
 }
 

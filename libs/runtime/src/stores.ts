@@ -38,7 +38,7 @@ import type { State } from './state.ts';
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 
 export async function openStores(
-  { database, notifications, coherence, reads }: State,
+  { database, notifications, coherence, reads, writes }: State,
   logger: Logger,
   checkpoint: Checkpoint,
 ) {
@@ -46,7 +46,7 @@ export async function openStores(
     advisories: new PostgresAdvisoryStore(database),
     audit: new PostgresAuditLog(database),
     auditTrail: new PostgresAuditTrail(database),
-    blobLinks: new PostgresBlobLinks(database),
+    blobLinks: new PostgresBlobLinks(database, checkpoint),
     catalog: new PostgresCatalogStore(database),
     coherence,
     ciBindings: new PostgresCiBindingStore(database),
@@ -74,7 +74,7 @@ export async function openStores(
     seenTokens: new PostgresSeenTokens(database),
     signatures: new PostgresSignatureStore(database),
     trustedKeys: new PostgresTrustedKeyStore(database),
-    uploadSessions: new PostgresUploadSessions(database),
+    uploadSessions: new PostgresUploadSessions(database, writes),
     verdictSignals: await PostgresVerdictSignals.open(notifications),
     verdicts: new PostgresVerdictStore(database),
   };

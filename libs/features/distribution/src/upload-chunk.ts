@@ -1,4 +1,4 @@
-import type { UploadSession } from '@sluice/database';
+import type { Checkpoint, UploadSession } from '@sluice/database';
 import { type ByteRange, OciError } from '@sluice/domain/oci';
 import type { RunningHash } from './running-hashes.ts';
 import type { WriterLease } from './writer-lease.ts';
@@ -56,6 +56,9 @@ export function checkRange(session: UploadSession, { range, lengthBytes }: Chunk
   return expected;
 }
 
+/** So much of a chunk is more than any storage keeps in memory. */
+const RECEIVED_BYTES = 12 * 1_048_576;
+
 /**
  * Hashes what passes, once, and holds the chunk to its announced length.
  *
@@ -66,6 +69,7 @@ export async function* metered(
   hash: RunningHash | undefined,
   expected: number | null,
   lease: WriterLease,
+  checkpoint: Checkpoint,
 ): AsyncIterable<Uint8Array> {
   let received = 0;
   for await (const chunk of body) {
@@ -76,6 +80,7 @@ export async function* metered(
     }
     hash?.update(chunk);
     yield chunk;
+    if (received > RECEIVED_BYTES) checkpoint('upload.receiving');
   }
   if (expected !== null && received < expected) {
     throw new ChunkRefused(`the chunk has ${received} bytes; its Content-Range announces ${expected}`);

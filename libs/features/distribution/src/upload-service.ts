@@ -80,6 +80,7 @@ export class UploadService {
       algorithm,
       ttlSeconds: this.#settings.sessionSeconds,
     });
+    this.#checkpoint('upload.started');
     return { id: session.id, offsetBytes: 0 };
   }
 
@@ -220,7 +221,8 @@ export class UploadService {
     const hash = await this.#hashes.resume(session, algorithm, !isLast && chunk.range !== null);
     const { offset, state, interruption } = await this.#storage.append(
       { key: session.storageKey, offset: session.offsetBytes, state: stateOf(session) },
-      metered(chunk.body, hash, expected, lease),
+      metered(chunk.body, hash, expected, lease, this.#checkpoint),
+      { isLast },
     );
     this.#checkpoint('upload.appended');
     const progress = { offsetBytes: offset, storageState: state, hash };
@@ -286,7 +288,9 @@ export class UploadService {
     claimed: Digest,
   ): Promise<void> {
     if (actual === claimed) return;
-    await this.#discard(await this.#sessions.remove(session.id, repository));
+    // The object may be finished: nobody would find it any more if the session went first.
+    await this.#discard(session);
+    await this.#sessions.remove(session.id, repository);
     throw new OciError('DIGEST_INVALID', `the content has the digest ${actual}, not ${claimed}`);
   }
 
@@ -323,6 +327,7 @@ export class UploadService {
 
   async #discard(session: UploadSession | null): Promise<void> {
     if (session === null) return;
+    this.#checkpoint('upload.discarded');
     this.#hashes.forget(session.id);
     await this.#storage.abort({
       key: session.storageKey,

@@ -1,5 +1,5 @@
 import type { BlobStorage, StorageState } from '@sluice/blob-storage';
-import type { UploadSessions } from '@sluice/database';
+import type { Checkpoint, UploadSessions } from '@sluice/database';
 
 export interface SweepResult {
   /** Sessions that nobody had continued. */
@@ -14,10 +14,12 @@ const BATCH = 100;
 export class UploadSweep {
   readonly #sessions: UploadSessions;
   readonly #storage: BlobStorage;
+  readonly #checkpoint: Checkpoint;
 
-  constructor(sessions: UploadSessions, storage: BlobStorage) {
+  constructor(sessions: UploadSessions, storage: BlobStorage, checkpoint: Checkpoint = () => undefined) {
     this.#sessions = sessions;
     this.#storage = storage;
+    this.#checkpoint = checkpoint;
   }
 
   /**
@@ -42,6 +44,7 @@ export class UploadSweep {
           offset: session.offsetBytes,
           state: session.storageState as StorageState,
         });
+        this.#checkpoint('upload.swept');
         await this.#sessions.remove(session.id, null);
       }
       removed += expired.length;

@@ -1,5 +1,6 @@
 import { type Digest, OciError, type RepositoryName } from '@sluice/domain/oci';
 import type { DataSource } from 'typeorm';
+import type { Checkpoint } from '../ports/checkpoint.ts';
 import { BlobLinks } from '../ports/blob-links.ts';
 import { ensureRepository, findRepository, linkBlob } from './registry-rows.ts';
 import { queryRows } from './sql.ts';
@@ -7,10 +8,12 @@ import { queryRows } from './sql.ts';
 /** Links and leases of blobs on PostgreSQL. */
 export class PostgresBlobLinks extends BlobLinks {
   readonly #source: DataSource;
+  readonly #checkpoint: Checkpoint;
 
-  constructor(source: DataSource) {
+  constructor(source: DataSource, checkpoint: Checkpoint = () => undefined) {
     super();
     this.#source = source;
+    this.#checkpoint = checkpoint;
   }
 
   async mount(
@@ -48,6 +51,12 @@ export class PostgresBlobLinks extends BlobLinks {
   }
 
   async unlink(name: RepositoryName, digest: Digest): Promise<boolean> {
+    const isUnlinked = await this.#unlink(name, digest);
+    this.#checkpoint('blob.deleted');
+    return isUnlinked;
+  }
+
+  #unlink(name: RepositoryName, digest: Digest): Promise<boolean> {
     return this.#source.transaction(async (runner) => {
       const repository = await findRepository(runner, name, 'exclusive');
       if (repository === null) return false;
@@ -70,6 +79,7 @@ export class PostgresBlobLinks extends BlobLinks {
          WHERE rb.repository_id = $1 AND b.id = rb.blob_id AND b.digest = $2 RETURNING b.id`,
         [repository.id, digest],
       );
+      this.#checkpoint('blob.before-delete');
       return rows.length > 0;
     });
   }

@@ -107,10 +107,17 @@ export class PostgresManifestWrites extends ManifestWrites {
        WHERE r.name = $1 AND t.repository_id = r.id AND t.name = $2 RETURNING t.name`,
       [repository, tag],
     );
+    this.#checkpoint('tag.deleted');
     return rows.length > 0;
   }
 
   async deleteManifest(name: RepositoryName, digest: Digest): Promise<boolean> {
+    const isDeleted = await this.#deleteManifest(name, digest);
+    this.#checkpoint('manifest.deleted');
+    return isDeleted;
+  }
+
+  #deleteManifest(name: RepositoryName, digest: Digest): Promise<boolean> {
     return this.#source.transaction(async (runner) => {
       const repository = await findRepository(runner, name, 'exclusive');
       if (repository === null) return false;
@@ -140,6 +147,7 @@ export class PostgresManifestWrites extends ManifestWrites {
         digest,
         subjectDigest: manifest.subject_digest,
       });
+      this.#checkpoint('manifest.before-delete');
       return true;
     });
   }
