@@ -12,6 +12,9 @@ import type { Logger } from '@sluice/platform';
 import { StartError } from './start-error.ts';
 import { VERSION } from './version.ts';
 
+/** A commit waits for the disk, and so do those behind it on its connection. */
+const WRITE_CONNECTIONS = 6;
+
 type Database = Awaited<ReturnType<typeof openDatabase>>;
 
 /** The database, as every process holds it while it runs. Close it last. */
@@ -21,6 +24,8 @@ export interface State {
   readonly coherence: ReadCoherence;
   /** For the reads of every pull. */
   readonly reads: PipelinedConnections;
+  /** For the transactions of every push. */
+  readonly writes: PipelinedConnections;
   /** A check of `/readyz`. */
   check(): Promise<void>;
   close(): Promise<void>;
@@ -58,6 +63,13 @@ export async function openState(options: StateOptions, logger: Logger): Promise<
       url,
       onError: (error) => logger.warn({ event: 'database.reads-lost', err: error }, 'Lost a read connection'),
     });
+    const writes = new PipelinedConnections({
+      url,
+      connections: WRITE_CONNECTIONS,
+      timeoutMs: 60_000,
+      onError: (error) =>
+        logger.warn({ event: 'database.writes-lost', err: error }, 'Lost a write connection'),
+    });
     const coherence = await PostgresReadCoherence.open(database, notifications, {
       isReader: options.servesPulls === true,
       onError: (error) =>
@@ -68,10 +80,12 @@ export async function openState(options: StateOptions, logger: Logger): Promise<
       notifications,
       coherence,
       reads,
+      writes,
       check: async () => void (await database.query('SELECT 1')),
       close: async () => {
         await coherence.close();
         await reads.close();
+        await writes.close();
         await notifications.close();
         await database.destroy();
         await embedded?.stop();

@@ -144,7 +144,7 @@ export class TestRegistry {
         { ...lease, cacheBytes: 16 * 1024 * 1024 },
       ),
       blobs: new BlobService(reads, new PostgresBlobLinks(source), storage, gate, lease),
-      uploads: new UploadService(new PostgresUploadSessions(source), storage, {
+      uploads: new UploadService(new PostgresUploadSessions(source, connections), storage, {
         ...lease,
         sessionSeconds: 3_600,
       }),

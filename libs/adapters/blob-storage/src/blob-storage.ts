@@ -14,6 +14,15 @@ export interface StoredUpload {
   readonly state: StorageState;
 }
 
+/** What the caller knows of an append. */
+export interface AppendOptions {
+  /**
+   * Nothing but {@link BlobStorage.finish} comes after it, by the same process: the storage may leave for that what
+   * only a continuation on another replica needs. Not when the append is interrupted: then it may be continued.
+   */
+  readonly isLast?: boolean;
+}
+
 export interface AppendResult {
   /** How many bytes of the upload are durable now. */
   readonly offset: number;
@@ -85,7 +94,11 @@ export abstract class BlobStorage {
    * @throws BlobStorageError STORAGE_FULL, UPLOAD_LOST (fewer than `upload.offset` bytes are there), STORAGE_FAILED;
    * the upload is then as it was before
    */
-  abstract append(upload: StoredUpload, body: AsyncIterable<Uint8Array>): Promise<AppendResult>;
+  abstract append(
+    upload: StoredUpload,
+    body: AsyncIterable<Uint8Array>,
+    options?: AppendOptions,
+  ): Promise<AppendResult>;
 
   /**
    * Turns the first `upload.offset` bytes into a readable object. Durable when it resolves, O(1) in the size, and may

@@ -1,4 +1,5 @@
 export {
+  type AppendOptions,
   type AppendResult,
   BlobStorage,
   type ObjectRange,

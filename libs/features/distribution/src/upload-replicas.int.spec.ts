@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FsBlobStorage } from '@sluice/blob-storage/fs';
-import { PostgresUploadSessions } from '@sluice/database/postgres';
+import { PipelinedConnections, PostgresUploadSessions } from '@sluice/database/postgres';
 import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
 import { type Digest, type DigestAlgorithm, parseRepositoryName } from '@sluice/domain/oci';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -18,13 +18,15 @@ describe('an upload over several replicas', () => {
   let database: TestDatabase;
   let directory: string;
   let storage: FsBlobStorage;
+  let connections: PipelinedConnections;
   let sessions: PostgresUploadSessions;
   let replicas: readonly UploadService[];
   beforeAll(async () => {
     database = await createTestDatabase();
     directory = await mkdtemp(join(tmpdir(), 'sluice-replicas-'));
     storage = await FsBlobStorage.open(directory);
-    sessions = new PostgresUploadSessions(database.source);
+    connections = new PipelinedConnections({ url: database.url });
+    sessions = new PostgresUploadSessions(database.source, connections);
     const settings = { sessionSeconds: 3_600, leaseSeconds: 3_600 };
     replicas = [0, 1, 2].map(() => new UploadService(sessions, storage, settings));
     await database.source.query(
@@ -32,6 +34,7 @@ describe('an upload over several replicas', () => {
     );
   });
   afterAll(async () => {
+    await connections.close();
     await database.close();
     await rm(directory, { recursive: true });
   });

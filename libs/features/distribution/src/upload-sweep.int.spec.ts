@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BlobStorage } from '@sluice/blob-storage';
 import { FsBlobStorage } from '@sluice/blob-storage/fs';
-import { PostgresUploadSessions } from '@sluice/database/postgres';
+import { PipelinedConnections, PostgresUploadSessions } from '@sluice/database/postgres';
 import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
 import { type Digest, parseRepositoryName } from '@sluice/domain/oci';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -17,6 +17,7 @@ describe('sweeping abandoned uploads', () => {
   let database: TestDatabase;
   let directory: string;
   let storage: BlobStorage;
+  let connections: PipelinedConnections;
   let sessions: PostgresUploadSessions;
   let uploads: UploadService;
   let sweep: UploadSweep;
@@ -24,7 +25,8 @@ describe('sweeping abandoned uploads', () => {
     database = await createTestDatabase();
     directory = await mkdtemp(join(tmpdir(), 'sluice-sweep-'));
     storage = await FsBlobStorage.open(directory);
-    sessions = new PostgresUploadSessions(database.source);
+    connections = new PipelinedConnections({ url: database.url });
+    sessions = new PostgresUploadSessions(database.source, connections);
     uploads = new UploadService(sessions, storage, { sessionSeconds: 3_600, leaseSeconds: 3_600 });
     sweep = new UploadSweep(sessions, storage);
     await database.source.query(
@@ -32,6 +34,7 @@ describe('sweeping abandoned uploads', () => {
     );
   });
   afterAll(async () => {
+    await connections.close();
     await database.close();
     await rm(directory, { recursive: true });
   });

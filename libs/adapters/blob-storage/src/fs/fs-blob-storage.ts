@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs
 import { dirname, join } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import {
+  type AppendOptions,
   type AppendResult,
   BlobStorage,
   type ObjectRange,
@@ -15,6 +16,7 @@ import { BatchWriter } from './batch-writer.ts';
 import { sendFile } from './send-file.ts';
 
 const READ_BUFFER_BYTES = 1024 * 1024;
+const COMPLETE_MAX = 10_000;
 const SHARDS = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, '0'));
 const KEY = /^[0-9a-f]{2}\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -29,6 +31,8 @@ const KEY = /^[0-9a-f]{2}\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  */
 export class FsBlobStorage extends BlobStorage {
   readonly #root: string;
+  /** Uploads whose bytes are synced whole and only wait to be moved, with their sizes. */
+  readonly #complete = new Map<string, number>();
 
   private constructor(root: string) {
     super();
@@ -52,16 +56,27 @@ export class FsBlobStorage extends BlobStorage {
     return `${id.slice(0, 2)}/${id}`;
   }
 
-  async append(upload: StoredUpload, body: AsyncIterable<Uint8Array>): Promise<AppendResult> {
+  async append(
+    upload: StoredUpload,
+    body: AsyncIterable<Uint8Array>,
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
     const path = this.#path('uploads', upload.key);
+    this.#complete.delete(upload.key);
     return withTypedErrors('cannot store the upload', async () => {
-      const file = await this.#openUnfinished(upload, path);
+      // Whatever an append without a record has left is thrown away.
+      const file = await this.#openUnfinished(upload, path, upload.offset === 0 ? constants.O_TRUNC : 0);
       if (file === null) throw lost(upload);
       try {
-        await truncateTo(file, upload.offset);
+        if (upload.offset > 0) await truncateTo(file, upload.offset);
         const { offset, interruption } = await writeAll(file, upload.offset, body);
         await file.datasync();
-        if (upload.offset === 0) await syncDirectory(dirname(path));
+        if (options.isLast === true && interruption === undefined) {
+          // What is moved at once need not outlive a loss of power where it is.
+          this.#remember(upload.key, offset);
+        } else if (upload.offset === 0) {
+          await syncDirectory(dirname(path));
+        }
         return { offset, state: null, interruption };
       } finally {
         await file.close();
@@ -72,25 +87,17 @@ export class FsBlobStorage extends BlobStorage {
   async finish(upload: StoredUpload): Promise<void> {
     const [from, to] = [this.#path('uploads', upload.key), this.#path('blobs', upload.key)];
     await withTypedErrors('cannot finish the upload', async () => {
-      const file = await this.#openUnfinished(upload, from);
-      if (file === null) {
-        if ((await this.size(upload.key)) !== upload.offset) throw lost(upload);
-        // An earlier call may have ended between the move and this.
-        await syncDirectory(dirname(to));
-        return;
-      }
-      try {
-        await truncateTo(file, upload.offset);
-        await file.datasync();
-      } finally {
-        await file.close();
-      }
-      await rename(from, to);
+      const isReady =
+        this.#complete.get(upload.key) === upload.offset || (await this.#makeReady(upload, from));
+      this.#complete.delete(upload.key);
+      // If it is not there, an earlier call may have ended between the move and this.
+      if (isReady) await rename(from, to);
       await syncDirectory(dirname(to));
     });
   }
 
   async abort(upload: StoredUpload): Promise<void> {
+    this.#complete.delete(upload.key);
     await withTypedErrors('cannot remove the upload', async () => {
       await rm(this.#path('uploads', upload.key), { force: true });
       await rm(this.#path('blobs', upload.key), { force: true });
@@ -141,14 +148,36 @@ export class FsBlobStorage extends BlobStorage {
   }
 
   /** Null when there is none: it may be finished already. A new upload that nothing was appended to is empty. */
-  async #openUnfinished(upload: StoredUpload, path: string): Promise<FileHandle | null> {
+  async #openUnfinished(upload: StoredUpload, path: string, flags: number): Promise<FileHandle | null> {
     const mayBeNew = upload.offset === 0 && (await this.size(upload.key)) === null;
     try {
-      return await open(path, constants.O_RDWR | (mayBeNew ? constants.O_CREAT : 0), 0o640);
+      return await open(path, constants.O_RDWR | flags | (mayBeNew ? constants.O_CREAT : 0), 0o640);
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return null;
       throw error;
     }
+  }
+
+  /** Whether there is a file to move, synced and of the right size; false when it was moved before. */
+  async #makeReady(upload: StoredUpload, path: string): Promise<boolean> {
+    const file = await this.#openUnfinished(upload, path, 0);
+    if (file === null) {
+      if ((await this.size(upload.key)) !== upload.offset) throw lost(upload);
+      return false;
+    }
+    try {
+      await truncateTo(file, upload.offset);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    return true;
+  }
+
+  #remember(key: string, sizeBytes: number): void {
+    // Those whose end never came are few: their requests failed in between.
+    if (this.#complete.size >= COMPLETE_MAX) this.#complete.clear();
+    this.#complete.set(key, sizeBytes);
   }
 
   #path(area: 'uploads' | 'blobs', key: string): string {

@@ -25,9 +25,9 @@ describe('key domains', () => {
     const { source } = database;
     domains = new PostgresKeyDomains(source);
     envelopes = new PostgresObjectKeyEnvelopes(source);
-    sessions = new PostgresUploadSessions(source);
-    links = new PostgresBlobLinks(source);
     connections = new PipelinedConnections({ url: database.url });
+    sessions = new PostgresUploadSessions(source, connections);
+    links = new PostgresBlobLinks(source);
     reads = new PostgresRegistryReads(source, connections);
     const nodes = new PostgresNodeStore(source);
     for (const path of ['open/app', 'open/other', 'acme/app', 'acme/inner/app', 'late/app'] as const) {

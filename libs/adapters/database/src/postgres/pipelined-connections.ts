@@ -4,6 +4,8 @@ export interface PipelinedOptions {
   readonly url: string;
   /** How many connections share the statements. One backend answers some ten thousand small reads a second. */
   readonly connections?: number;
+  /** After so long a statement, and the connection with it, is given up. Default 10 s. */
+  readonly timeoutMs?: number;
   readonly onError?: (error: unknown) => void;
 }
 
@@ -11,6 +13,12 @@ export interface PipelinedOptions {
 export interface NamedStatement {
   readonly name: string;
   readonly text: string;
+}
+
+/** One step of a {@link PipelinedConnections.transaction}. */
+export interface BoundStatement {
+  readonly statement: NamedStatement;
+  readonly values: readonly unknown[];
 }
 
 interface Lane {
@@ -21,7 +29,7 @@ interface Lane {
 }
 
 /**
- * A few connections that carry many small reads at once: a statement does not wait for the answer of the one before
+ * A few connections that carry many small statements at once: one does not wait for the answer of the one before
  * it, and the statements of one turn of the event loop leave in one write. A pool spends two system calls and a
  * check-out on every read instead, which is most of what a pull costs.
  *
@@ -53,6 +61,33 @@ export class PipelinedConnections {
         this.#lose(lane, error);
       }
     }
+  }
+
+  /**
+   * Runs the statements in one transaction and one round trip, so none can use what another returned. Returns the rows
+   * of each. Whether a transaction whose connection was lost has happened is not known: it is not run again.
+   */
+  async transaction(statements: readonly BoundStatement[]): Promise<unknown[][][]> {
+    const lane = this.#lane();
+    try {
+      await lane.connected;
+    } catch (error) {
+      this.#lose(lane, error);
+      throw error;
+    }
+    holdWrites(lane);
+    // Sent in one go: nothing of another transaction comes between them.
+    const { client } = lane;
+    const begun = client.query('BEGIN');
+    const results = statements.map(({ statement, values }) =>
+      client.query<unknown[]>({ ...statement, values: [...values], rowMode: 'array' as const }),
+    );
+    const committed = client.query('COMMIT');
+    // The first failure is the reason of those behind it, COMMIT included, which then rolls back without a word.
+    const [, ...outcomes] = await Promise.allSettled([begun, ...results, committed]);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return (await Promise.all(results)).map(({ rows }) => rows);
   }
 
   async close(): Promise<void> {
@@ -88,7 +123,7 @@ export class PipelinedConnections {
       application_name: 'sluice-reads',
       keepAlive: true,
       connectionTimeoutMillis: 10_000,
-      query_timeout: 10_000,
+      query_timeout: this.#options.timeoutMs ?? 10_000,
       pipeline: true,
     });
     const lane: Lane = { client, connected: client.connect(), lost: false, isCorked: false };

@@ -9,6 +9,7 @@ import {
   UploadSessions,
 } from '../ports/upload-sessions.ts';
 import type { StatementRunner } from '../statement-runner.ts';
+import type { NamedStatement, PipelinedConnections } from './pipelined-connections.ts';
 import { ensureRepository, linkBlob } from './registry-rows.ts';
 import { queryRows } from './sql.ts';
 
@@ -41,31 +42,74 @@ const COLUMNS = [
 ]
   .map((column) => `s.${column}`)
   .join(', ');
+
+/** In the order of registry-rows.ts: with the repository locked, nobody can begin to wait for the blob. */
+const LOCK_SESSION: NamedStatement = {
+  name: 'upload-lock',
+  text: `SELECT s.id FROM upload_session s JOIN repository r ON r.id = s.repository_id
+    WHERE s.id = $1 AND s.writer = $2 FOR UPDATE OF s FOR SHARE OF r`,
+};
+
+/**
+ * A statement of its own, as it must see what was written while {@link LOCK_SESSION} waited. Key domains go the long
+ * way, where their envelopes are checked.
+ */
+const COMMIT_NEW: NamedStatement = {
+  name: 'upload-commit-new',
+  text: `WITH session AS (
+      SELECT s.id, s.repository_id, s.storage_key
+      FROM upload_session s JOIN repository r ON r.id = s.repository_id
+      WHERE s.id = $1 AND s.writer = $2 AND r.key_domain = ''
+        AND NOT EXISTS (SELECT 1 FROM manifest_missing_blob x WHERE x.repository_id = r.id AND x.digest = $4)),
+    stored AS (
+      INSERT INTO blob (id, digest, size, object_key, key_domain)
+      SELECT $3, $4, $5, storage_key, '' FROM session ON CONFLICT DO NOTHING RETURNING id, object_key),
+    linked AS (
+      INSERT INTO repository_blob (repository_id, blob_id)
+      SELECT session.repository_id, stored.id FROM session, stored),
+    leased AS (
+      INSERT INTO lease (blob_id, expires_at) SELECT id, now() + make_interval(secs => $6) FROM stored),
+    ended AS (
+      DELETE FROM upload_session s USING stored WHERE s.id = $1)
+    SELECT object_key FROM stored`,
+};
+
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Upload sessions on PostgreSQL. */
 export class PostgresUploadSessions extends UploadSessions {
   readonly #source: DataSource;
+  readonly #writes: PipelinedConnections;
 
-  constructor(source: DataSource) {
+  /** @param writes for the transaction of every push, in one round trip */
+  constructor(source: DataSource, writes: PipelinedConnections) {
     super();
     this.#source = source;
+    this.#writes = writes;
   }
 
   async create(session: NewUploadSession): Promise<UploadSession> {
+    const parameters = [
+      newId(),
+      session.principalId,
+      session.storageKey,
+      session.algorithm,
+      session.ttlSeconds,
+    ];
+    const [created] = await queryRows<SessionRow>(
+      this.#source,
+      `INSERT INTO upload_session AS s (id, repository_id, principal_id, storage_key, algorithm, parts, expires_at)
+       SELECT $1, id, $2, $3, $4, 'null', now() + make_interval(secs => $5) FROM repository WHERE name = $6
+       RETURNING ${COLUMNS}`,
+      [...parameters, session.repository],
+    );
+    if (created !== undefined) return toSession(created);
     const repository = await ensureRepository(this.#source, session.repository);
     const rows = await queryRows<SessionRow>(
       this.#source,
       `INSERT INTO upload_session AS s (id, repository_id, principal_id, storage_key, algorithm, parts, expires_at)
-       VALUES ($1, $2, $3, $4, $5, 'null', now() + make_interval(secs => $6)) RETURNING ${COLUMNS}`,
-      [
-        newId(),
-        repository.id,
-        session.principalId,
-        session.storageKey,
-        session.algorithm,
-        session.ttlSeconds,
-      ],
+       VALUES ($1, $6, $2, $3, $4, 'null', now() + make_interval(secs => $5)) RETURNING ${COLUMNS}`,
+      [...parameters, repository.id],
     );
     return toSession(only(rows));
   }
@@ -140,6 +184,22 @@ export class PostgresUploadSessions extends UploadSessions {
   }
 
   async commit(id: string, writer: string, blob: FinishedUpload): Promise<string | null> {
+    return (await this.#commitNew(id, writer, blob)) ?? (await this.#commitAny(id, writer, blob));
+  }
+
+  /** For content that is new, which most is, and that nothing waits for. Null when it is not; nothing is done then. */
+  async #commitNew(id: string, writer: string, blob: FinishedUpload): Promise<string | null> {
+    const [, rows] = await this.#writes.transaction([
+      { statement: LOCK_SESSION, values: [id, writer] },
+      {
+        statement: COMMIT_NEW,
+        values: [id, writer, newId(), blob.digest, blob.sizeBytes, blob.leaseSeconds],
+      },
+    ]);
+    return (rows?.[0]?.[0] as string | undefined) ?? null;
+  }
+
+  async #commitAny(id: string, writer: string, blob: FinishedUpload): Promise<string | null> {
     return this.#source.transaction(async (runner) => {
       const [session] = await queryRows<{ repository_id: string; storage_key: string }>(
         runner,
