@@ -16,6 +16,7 @@ import {
   identitySettings,
   type Logger,
   required,
+  uploadSettings,
 } from '@sluice/platform';
 import {
   type Background,
@@ -33,17 +34,18 @@ import { createRegistryHandler, isRegistryPath } from './server.ts';
 
 /** A client that was told of a blob gets this long to push the manifest that names it. */
 const LEASE_SECONDS = 86_400;
-/** An upload that nobody continues is kept this long. */
-const UPLOAD_SESSION_SECONDS = 86_400;
 /** Manifests kept in memory; they never change under their digest. */
 const MANIFEST_CACHE_BYTES = 128 * 1_048_576;
 /** Expired uploads are removed this often. */
 const SWEEP_INTERVAL_MS = 3_600_000;
-/** An object whose upload nobody recorded is left alone for this long: the record may be on its way. */
-const ORPHAN_AGE_MS = 86_400_000;
 
 /** What the registry needs of the settings, in whatever process it runs. */
-export const registryPartSettings = { ...clientSettings, ...identitySettings, ...gateSettings };
+export const registryPartSettings = {
+  ...clientSettings,
+  ...identitySettings,
+  ...uploadSettings,
+  ...gateSettings,
+};
 
 /** Settings of the registry as a process of its own. */
 export const registrySettings = {
@@ -85,7 +87,13 @@ export async function registryPart(
   const { stores, blobs, logger } = runtime;
   return {
     endpoints: [await openEndpoint(runtime, config, identity)],
-    background: [uploadSweep(new UploadSweep(stores.uploadSessions, blobs, runtime.checkpoint), logger)],
+    background: [
+      uploadSweep(
+        new UploadSweep(stores.uploadSessions, blobs, runtime.checkpoint),
+        config.uploadSeconds * 1_000,
+        logger,
+      ),
+    ],
   };
 }
 
@@ -127,7 +135,7 @@ function dataPlane(runtime: Runtime, config: RegistryConfig, identity: Identity)
     uploads: new UploadService(
       stores.uploadSessions,
       blobs,
-      { ...lease, sessionSeconds: UPLOAD_SESSION_SECONDS },
+      { ...lease, sessionSeconds: config.uploadSeconds },
       checkpoint,
     ),
     challenge: {
@@ -138,11 +146,15 @@ function dataPlane(runtime: Runtime, config: RegistryConfig, identity: Identity)
   };
 }
 
-/** Any number of replicas may sweep: what one has removed is gone for the others. */
-function uploadSweep(sweep: UploadSweep, logger: Logger): Background {
+/**
+ * Any number of replicas may sweep: what one has removed is gone for the others.
+ *
+ * @param orphanAgeMs an object whose upload nobody recorded is left alone for this long: the record may be on its way
+ */
+function uploadSweep(sweep: UploadSweep, orphanAgeMs: number, logger: Logger): Background {
   let timer: NodeJS.Timeout | undefined;
   const run = (): void => {
-    sweep.run(new Date(Date.now() - ORPHAN_AGE_MS)).catch(reportTo(logger));
+    sweep.run(new Date(Date.now() - orphanAgeMs)).catch(reportTo(logger));
   };
   return {
     start: async () => {

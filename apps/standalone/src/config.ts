@@ -8,6 +8,7 @@ import {
   processSettings,
   scannerSettings,
   stateSettings,
+  uploadSettings,
 } from '@sluice/platform';
 
 export const standaloneSettings = {
@@ -17,6 +18,7 @@ export const standaloneSettings = {
   ...stateSettings,
   ...identitySettings,
   ...adminSettings,
+  ...uploadSettings,
   ...gateSettings,
   ...scannerSettings,
 };

@@ -12,6 +12,7 @@ export {
   processSettings,
   scannerSettings,
   stateSettings,
+  uploadSettings,
 } from './config/settings.ts';
 export { EVERY_SETTING } from './config/every-setting.ts';
 export { Health, type Readiness, type ReadinessCheck } from './health.ts';

@@ -220,6 +220,14 @@ export const adminSettings = {
   },
 } satisfies Settings;
 
+/** Of processes that take uploads. */
+export const uploadSettings = {
+  uploadSeconds: {
+    schema: seconds(1, 30 * 86_400).default(86_400),
+    doc: 'Seconds that an upload which nobody continues is kept. Default 86400, a day.',
+  },
+} satisfies Settings;
+
 /** Of the gate. */
 export const gateSettings = {
   gateHoldSeconds: {
