@@ -13,6 +13,7 @@ import { TestRegistry } from './testing/test-registry.ts';
 
 const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 const IN_TOTO = 'application/vnd.in-toto+json';
+const EMPTY_CONFIG = { mediaType: 'application/vnd.oci.empty.v1+json', digest: digestOf('{}'), size: 2 };
 
 describe('manifests', () => {
   let registry: TestRegistry;
@@ -475,6 +476,75 @@ describe('manifests', () => {
         { role: 'config', digest: config.digest },
         { role: 'layer', digest: layer.digest },
       ]);
+    });
+
+    describe('listed under the tag of old clients as well (distribution-spec, "Enabling the Referrers API")', () => {
+      const artifact = (of: object, name: string): object => ({
+        schemaVersion: 2,
+        mediaType: OCI_MANIFEST,
+        artifactType: `application/vnd.example.${name}`,
+        config: EMPTY_CONFIG,
+        layers: [],
+        subject: of,
+      });
+      const entry = (document: object): { mediaType: string; digest: string; size: number } => {
+        const text = JSON.stringify(document);
+        return { mediaType: OCI_MANIFEST, digest: digestOf(text), size: text.length };
+      };
+      const listed = async (repository: string, digest: string): Promise<string[]> => {
+        const answer = await dev.request('GET', `/v2/${repository}/referrers/${digest}`);
+        const { manifests } = JSON.parse(answer.body.toString()) as { manifests: { digest: string }[] };
+        return manifests.map((manifest) => manifest.digest).sort();
+      };
+
+      it.each(['sha256', 'sha512'])(
+        'are referrers of a %s subject, whether the list, the subject or they came first',
+        async (algorithm) => {
+          const repository = `team/app/listed-${algorithm}`;
+          await dev.pushBlob(repository, '{}');
+          const image = { schemaVersion: 2, mediaType: OCI_MANIFEST, config: EMPTY_CONFIG, layers: [] };
+          const text = JSON.stringify({ ...image, annotations: { of: algorithm } });
+          const of = { mediaType: OCI_MANIFEST, digest: digestOf(text, algorithm), size: text.length };
+          const [before, after] = [artifact(of, 'before'), artifact(of, 'after')];
+          const unrelated = artifact({ ...of, digest: digestOf('other') }, 'unrelated');
+          const tag = of.digest.replace(':', '-').slice(0, algorithm.length + 1 + 64);
+          const list = {
+            schemaVersion: 2,
+            mediaType: OCI_INDEX,
+            manifests: [before, after, unrelated].map(entry),
+          };
+          await dev.putManifest(repository, entry(before).digest, before);
+          await dev.putManifest(repository, entry(unrelated).digest, unrelated);
+          expect((await dev.putManifest(repository, tag, list, OCI_INDEX)).status).toBe(201);
+          expect(await listed(repository, of.digest)).toEqual([entry(before).digest]);
+          await dev.putManifest(repository, entry(after).digest, after);
+          await dev.request('PUT', url(repository, of.digest), {
+            headers: { 'content-type': OCI_MANIFEST },
+            body: text,
+          });
+          const both = [before, after].map((document) => entry(document).digest).sort();
+          expect(await listed(repository, of.digest)).toEqual(both);
+        },
+      );
+
+      it('can be deleted while they are listed; other indexes hold what they name', async () => {
+        const repository = 'team/app/listed';
+        await dev.pushBlob(repository, '{}');
+        const of = { mediaType: OCI_MANIFEST, digest: digestOf('any'), size: 3 };
+        const document = artifact(of, 'x');
+        const { digest } = entry(document);
+        await dev.putManifest(repository, digest, document);
+        const list = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [entry(document)] };
+        const tag = of.digest.replace(':', '-');
+        await dev.putManifest(repository, 'held', { ...list, annotations: { a: 'b' } }, OCI_INDEX);
+        await dev.putManifest(repository, tag, list, OCI_INDEX);
+        expect((await dev.request('DELETE', url(repository, digest))).status).toBe(405);
+        const held = await dev.request('HEAD', url(repository, 'held'));
+        await dev.request('DELETE', url(repository, held.headers.get('docker-content-digest') ?? ''));
+        expect((await dev.request('DELETE', url(repository, digest))).status).toBe(202);
+        expect(await listed(repository, of.digest)).toEqual([]);
+        expect((await dev.request('HEAD', url(repository, tag))).status).toBe(200);
+      });
     });
 
     it('list nothing for what nothing refers to, also in a repository that is not there; a bad digest is 400', async () => {

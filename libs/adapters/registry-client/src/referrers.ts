@@ -1,4 +1,4 @@
-import { type Digest, digestAlgorithm, digestHex, isDigest } from '@sluice/domain/oci';
+import { type Digest, isDigest } from '@sluice/domain/oci';
 import { RegistryClientError } from './errors.ts';
 
 export const INDEX_MEDIA_TYPE = 'application/vnd.oci.image.index.v1+json';
@@ -10,14 +10,6 @@ export interface Descriptor {
   readonly size: number;
   readonly artifactType?: string;
   readonly annotations?: Readonly<Record<string, string>>;
-}
-
-/**
- * The tag that stands in for the referrers API (distribution-spec, "Referrers Tag Schema"): at most 32 characters of
- * the algorithm and 64 of the hex.
- */
-export function referrersTag(digest: Digest): string {
-  return `${digestAlgorithm(digest).slice(0, 32)}-${digestHex(digest).slice(0, 64)}`;
 }
 
 /** The descriptors of an index. Entries that are no descriptors are left out. @throws RegistryClientError PROTOCOL */

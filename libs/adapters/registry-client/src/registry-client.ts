@@ -1,9 +1,9 @@
-import { type Digest, isDigest } from '@sluice/domain/oci';
+import { type Digest, isDigest, referrersTag } from '@sluice/domain/oci';
 import { type Credentials, pull, push } from './authenticator.ts';
 import { digestOf, mismatch } from './content-digest.ts';
 import { RegistryClientError } from './errors.ts';
 import { isLoopback } from './reference.ts';
-import { type Descriptor, INDEX_MEDIA_TYPE, addReferrer, parseReferrers, referrersTag } from './referrers.ts';
+import { type Descriptor, INDEX_MEDIA_TYPE, addReferrer, parseReferrers } from './referrers.ts';
 import { discard, readLimited, toError } from './response.ts';
 import { parseTags } from './tags.ts';
 import { Transport } from './transport.ts';

@@ -45,4 +45,5 @@ export {
 } from './media-types.ts';
 export { type DistributionPath, parseDistributionPath, parseReference, type Reference } from './path.ts';
 export { type ByteRange, parseContentRange, parseRange, type RangeRequest, RANGES_MAX } from './range.ts';
+export { referrersTag } from './referrers-tag.ts';
 export { parseStrictJson } from './strict-json.ts';

@@ -50,7 +50,8 @@ export abstract class ManifestWrites {
    * Removes an artifact with its tags, edges and verdict; its blobs stay linked. Returns false when there is none.
    * Emits `artifact.deleted`.
    *
-   * @throws OciError UNSUPPORTED while an index of the repository names it
+   * @throws OciError UNSUPPORTED while an index of the repository names it, lists of referrers ("Referrers Tag Schema")
+   * not counted
    */
   abstract deleteManifest(repository: RepositoryName, digest: Digest): Promise<boolean>;
 }

@@ -3,6 +3,7 @@ import {
   type Digest,
   isNonDistributableLayer,
   OciError,
+  referrersTag,
   type RepositoryName,
   type Tag,
 } from '@sluice/domain/oci';
@@ -121,7 +122,7 @@ export class PostgresManifestWrites extends ManifestWrites {
     return this.#source.transaction(async (runner) => {
       const repository = await findRepository(runner, name, 'exclusive');
       if (repository === null) return false;
-      const [manifest] = await queryRows<{ id: string; subject_digest: string | null }>(
+      const [manifest] = await queryRows<{ id: string; subject_digest: Digest | null }>(
         runner,
         'SELECT id, subject_digest FROM manifest WHERE repository_id = $1 AND digest = $2 FOR UPDATE',
         [repository.id, digest],
@@ -130,8 +131,8 @@ export class PostgresManifestWrites extends ManifestWrites {
       const [parent] = await queryRows<{ digest: string }>(
         runner,
         `SELECT p.digest FROM manifest_child c JOIN manifest p ON p.id = c.parent_id
-         WHERE c.child_id = $1 AND c.parent_id <> $1 LIMIT 1`,
-        [manifest.id],
+         WHERE c.child_id = $1 AND c.parent_id <> $1 AND NOT ${LISTS_REFERRERS} LIMIT 1`,
+        [manifest.id, ...listOf(repository, manifest)],
       );
       if (parent !== undefined) {
         throw new OciError(
@@ -139,6 +140,11 @@ export class PostgresManifestWrites extends ManifestWrites {
           `the manifest ${digest} belongs to the index ${parent.digest}: delete the index first`,
         );
       }
+      await runner.query(
+        `UPDATE manifest_child c SET child_id = NULL FROM manifest p
+         WHERE p.id = c.parent_id AND c.child_id = $1 AND ${LISTS_REFERRERS}`,
+        [manifest.id, ...listOf(repository, manifest)],
+      );
       await runner.query('DELETE FROM manifest WHERE id = $1', [manifest.id]);
       await writeEvent(runner, 'artifact.deleted', `${name}@${digest}`, {
         repositoryId: repository.id,
@@ -151,6 +157,21 @@ export class PostgresManifestWrites extends ManifestWrites {
       return true;
     });
   }
+}
+
+/**
+ * Whether the index `p` is no more than the list of referrers that clients keep under a tag where a registry has no
+ * API for it: such a list does not hold what it names.
+ */
+const LISTS_REFERRERS = `EXISTS (
+  SELECT FROM tag t WHERE t.repository_id = $2 AND t.name = $3 AND t.manifest_id = p.id)`;
+
+/** The repository and the tag of {@link LISTS_REFERRERS} for what is listed. */
+function listOf(
+  repository: RepositoryRow,
+  { subject_digest: subject }: { readonly subject_digest: Digest | null },
+): readonly [string, string | null] {
+  return [repository.id, subject === null ? null : referrersTag(subject)];
 }
 
 function blobEdges({ manifest }: NewManifest): BlobEdge[] {
