@@ -1,13 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { Readable, type Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import {
-  type AppendResult,
-  BlobStorage,
-  type ObjectRange,
-  type SendsItself,
-  type StoredUpload,
-} from '../blob-storage.ts';
+import { type AppendResult, BlobStorage, type ObjectRange, type StoredUpload } from '../blob-storage.ts';
 import { BlobStorageError } from '../errors.ts';
 import type { KeyEncryptionKeys, WrappedKey } from '../key-encryption-keys.ts';
 import type { KeyEnvelopes } from '../key-envelopes.ts';
@@ -16,9 +10,9 @@ import { DATA_KEY_BYTES, ObjectCipher } from './object-cipher.ts';
 import { ObjectLayout } from './object-layout.ts';
 import { type OpenedObject, OpenedObjects } from './opened-objects.ts';
 import { PREFIX_BYTES, Runs } from './runs.ts';
-import { openSlice, openWhole } from './segment-reader.ts';
+import { openedStream } from './opened-stream.ts';
+import { SegmentOpener } from './segment-opener.ts';
 import { SegmentWriter } from './segment-writer.ts';
-import { sendAll } from './send-all.ts';
 import { decodeState, encodeState, storedOffset, tailPurpose, type UploadState } from './upload-state.ts';
 
 /**
@@ -127,14 +121,7 @@ export class EncryptedBlobStorage extends BlobStorage {
     const isWhole = range === undefined || (range.first === 0 && range.last === layout.sizeBytes - 1);
     const slice = sliceOf(layout.sizeBytes, range ?? { first: 0, last: Math.max(0, layout.sizeBytes - 1) });
     const stored = await this.#storage.read(key, isWhole ? undefined : slice.stored);
-    const content = isWhole
-      ? openWhole(stored, cipher, layout, slice)
-      : openSlice(stored, cipher, layout, slice);
-    const stream = Readable.from(content, { objectMode: false });
-    // A stream that nobody began to read has not begun to read the one below.
-    stream.once('close', () => stored.destroy());
-    const sendTo = (sink: Writable): Promise<void> => sendAll(content, sink).finally(() => stream.destroy());
-    return Object.assign(stream, { sendTo } satisfies SendsItself);
+    return openedStream(stored, new SegmentOpener(cipher, layout, slice, isWhole));
   }
 
   async size(key: string): Promise<number | null> {

@@ -25,6 +25,13 @@ export interface SegmentPlace {
   readonly isLast: boolean;
 }
 
+/** A segment that is being decrypted. */
+export interface OpeningSegment {
+  update(piece: Uint8Array): Buffer;
+  /** @throws BlobStorageError OBJECT_TAMPERED */
+  final(tag: Uint8Array): void;
+}
+
 /**
  * Everything that is encrypted under the data key of one object. A key of its own for each purpose is derived from it
  * (HKDF, RFC 5869), and header and object key are authenticated with every ciphertext, so that nothing can be moved to
@@ -63,18 +70,21 @@ export class ObjectCipher {
     return sealed;
   }
 
-  /** Decrypts a segment that is given in pieces, all or nothing. @throws BlobStorageError OBJECT_TAMPERED */
-  openSegment(place: SegmentPlace, pieces: readonly Uint8Array[], tag: Uint8Array): Buffer[] {
+  /** Begins to decrypt a segment. What comes out is worth nothing before {@link OpeningSegment.final}. */
+  openSegment(place: SegmentPlace): OpeningSegment {
     const decipher = createDecipheriv(ALGORITHM, this.#segmentKey, nonceOf(place), TAG);
     decipher.setAAD(this.#context);
-    decipher.setAuthTag(tag);
-    const opened = pieces.map((piece) => decipher.update(piece));
-    try {
-      decipher.final();
-    } catch (cause) {
-      throw tampered(`segment ${place.index} of the object is not what was stored`, cause);
-    }
-    return opened;
+    return {
+      update: (piece) => decipher.update(piece),
+      final: (tag) => {
+        decipher.setAuthTag(tag);
+        try {
+          decipher.final();
+        } catch (cause) {
+          throw tampered(`segment ${place.index} of the object is not what was stored`, cause);
+        }
+      },
+    };
   }
 
   /** Encrypts what is kept beside the object. `purpose` tells such things apart. */

@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { sendsItself } from '../blob-storage.ts';
 import { EncryptionLab } from './testing/lab.ts';
 
 const SEGMENT = 65_536;
@@ -102,33 +100,5 @@ describe('what is stored encrypted', () => {
     lab.below.written.length = 0;
     await lab.storage.finish(upload);
     expect(lab.below.written.map((bytes) => bytes.length)).toEqual([STORED_SEGMENT]);
-  });
-
-  it('sends itself into a sink, byte for byte, and leaves it open', async () => {
-    const lab = new EncryptionLab();
-    const key = await lab.store(CONTENT);
-    const chunks: Buffer[] = [];
-    const sink = new Writable({
-      write(chunk: Buffer, _encoding, taken) {
-        chunks.push(Buffer.from(chunk));
-        setImmediate(() => taken());
-      },
-    });
-    const stream = await lab.storage.read(key);
-    if (!sendsItself(stream)) throw new Error('it does not send itself');
-    await stream.sendTo(sink);
-    expect(Buffer.concat(chunks).equals(CONTENT)).toBe(true);
-    expect(sink.writable).toBe(true);
-  });
-
-  it('stops sending when the sink is closed', async () => {
-    const lab = new EncryptionLab();
-    const key = await lab.store(CONTENT);
-    const sink = new Writable({ highWaterMark: 1, write: () => undefined });
-    const stream = await lab.storage.read(key);
-    if (!sendsItself(stream)) throw new Error('it does not send itself');
-    const sending = stream.sendTo(sink);
-    setImmediate(() => sink.destroy());
-    await expect(sending).rejects.toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' });
   });
 });
