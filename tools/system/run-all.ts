@@ -15,6 +15,7 @@ const SUITES: readonly { readonly name: string; readonly script: string }[] = [
   { name: 'test:vectors', script: 'tools/vectors/run.ts' },
   { name: 'test:storage', script: 'tools/system/storage.ts' },
   { name: 'test:faults', script: 'tools/system/faults.ts' },
+  { name: 'test:access', script: 'tools/system/access.ts' },
   { name: 'test:jobs', script: 'tools/system/jobs.ts' },
   { name: 'demo', script: 'tools/demo/run.ts' },
 ];
