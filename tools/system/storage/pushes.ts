@@ -24,6 +24,9 @@ export async function checkPushes(checklist: Checklist, server: S3Server, proxy:
       `${server.name}: pushes while the store fails: acknowledged blobs are whole, others not there`,
       () => pushUnderFaults(platform, proxy),
     );
+    await checklist.check(`${server.name}: a redirected blob comes from the store, whole and by range`, () =>
+      pullRedirected(platform),
+    );
   } finally {
     proxy.plan = () => undefined;
     await platform.remove();
@@ -56,6 +59,41 @@ async function pushUnderFaults(platform: Platform, proxy: FaultProxy): Promise<s
   for (const digest of failed) assertEqual((await read(platform, digest))[0], 404, 'blob that was not taken');
   assert(acknowledged.length > 0, 'no push came through');
   return `${acknowledged.length} acknowledged, ${failed.length} failed, ${faults} faults`;
+}
+
+/** As clients do: without their credentials at the other host, and with their range. */
+async function pullRedirected(platform: Platform): Promise<void> {
+  const bytes = randomBytes(6 * MIB);
+  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  await pushBlob(
+    { url: platform.url, repository: REPOSITORY, authorization: AUTHORIZATION },
+    { bytes, digest },
+  );
+  const { body } = await platform.api<{ items: { id: string }[] }>('GET', '/projects?path=storage');
+  const change = { blobDownloads: 'redirect' };
+  await platform.api('PATCH', `/projects/${body.items[0]?.id}`, change, { headers: { 'if-match': '*' } });
+  const answer = await fetch(`${platform.url}/v2/${REPOSITORY}/blobs/${digest}`, {
+    headers: { authorization: AUTHORIZATION },
+    redirect: 'manual',
+  });
+  assertEqual(
+    [answer.status, answer.headers.get('docker-content-digest')],
+    [307, digest],
+    'answer of Sluice',
+  );
+  const location = answer.headers.get('location') ?? '';
+  const whole = Buffer.from(await (await fetch(location)).arrayBuffer());
+  assert(whole.equals(bytes), 'the store gives other bytes');
+  const part = await fetch(location, { headers: { range: 'bytes=100-199' } });
+  assertEqual(
+    [part.status, part.headers.get('content-length')],
+    [206, '100'],
+    'answer of the store to a range',
+  );
+  assert(
+    Buffer.from(await part.arrayBuffer()).equals(bytes.subarray(100, 200)),
+    'the store gives another range',
+  );
 }
 
 const FAULTS: readonly ((operation: string) => Fault | undefined)[] = [
