@@ -72,7 +72,11 @@ class Story {
     const { url, user, password } = this.#audience;
     const narrator = this.#narrator;
 
-    narrator.heading('The platform team sets up a project. CI may push to it; nobody stores a secret.');
+    narrator.heading(
+      this.#audience.gitlab === null
+        ? 'The platform team sets up a project, and a robot for its CI.'
+        : 'The platform team sets up a project. CI may push to it; nobody stores a secret.',
+    );
     await this.#sluice(['project', 'create', this.#project]);
     const credentials = await this.#ciCredentials();
     if (await this.#lacksAdvisories()) await this.#sluice(['db', 'import', 'docs/examples/osv/npm/all.zip']);

@@ -114,9 +114,13 @@ function passedOn(environment: NodeJS.ProcessEnv): Record<string, string> {
 function welcome(deployment: Deployment, password: string | null): string {
   const { url } = deployment;
   const lines = ['', `Sluice is ready: ${url}   (Ctrl-C stops it and removes its data)`];
+  const { postgres, redis } = deployment;
+  for (const { name, pid } of [postgres.daemon, ...(redis === null ? [] : [redis.daemon])]) {
+    lines.push(`  ${name.padEnd(12)} process ${pid}`);
+  }
   for (const name of ['registry', 'api', 'scanner', 'signer'] as const satisfies readonly AppName[]) {
     for (const each of deployment.processes(name)) {
-      lines.push(`  ${name.padEnd(8)} ${each.url}   process ${each.pid}`);
+      lines.push(`  ${name.padEnd(12)} process ${each.pid}   ${each.url}`);
     }
   }
   if (password !== null) lines.push(`First admin: admin / ${password}   (shown once; keep it)`);
