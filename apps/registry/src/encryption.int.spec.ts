@@ -125,6 +125,24 @@ describe('a registry that encrypts its blobs', () => {
     expect((await dev.request('HEAD', `/v2/acme/app/mounted/blobs/${digest}`)).status).toBe(404);
   });
 
+  it('serves the bytes itself where the project redirects and the storage below could', async () => {
+    const direct = await TestRegistry.join(registry, {
+      storageKeys: keys('active'),
+      signedUrl: async (key) => `https://store.test/${key}`,
+    });
+    try {
+      await registry.database.source.query(
+        `UPDATE node SET blob_downloads = 'redirect' WHERE path = 'team/app'`,
+      );
+      const content = randomBytes(500);
+      await dev.pushBlob('team/app/web', content);
+      const answer = await get(new TestClient(direct, 'dev'), 'team/app/web', digestOf(content));
+      expect([answer.status, answer.body.equals(content)]).toEqual([200, true]);
+    } finally {
+      await direct.close();
+    }
+  });
+
   it('breaks off instead of serving what was tampered with', async () => {
     const content = randomBytes(200_000);
     const [file] = await stored(() => dev.pushBlob('team/app/web', content));

@@ -116,6 +116,20 @@ describe('an encrypted upload', () => {
     expect((await lab.read(newer.key)).equals(content)).toBe(true);
   });
 
+  it('stays as it was when the storage below fails, and goes on from there', async () => {
+    const lab = new EncryptionLab();
+    const content = randomBytes(3 * SEGMENT);
+    const first = await lab.append(lab.begin(), content.subarray(0, SEGMENT + 9));
+    lab.below.fullAfter = 1_000;
+    await expect(lab.append(first, content.subarray(SEGMENT + 9))).rejects.toMatchObject({
+      code: 'STORAGE_FULL',
+    });
+    lab.below.fullAfter = Infinity;
+    const second = await lab.append(first, content.subarray(SEGMENT + 9));
+    await lab.storage.finish(second);
+    expect((await lab.read(second.key)).equals(content)).toBe(true);
+  });
+
   it('does not take a state of another offset', async () => {
     const lab = new EncryptionLab();
     const upload = await lab.append(lab.begin(), randomBytes(100));

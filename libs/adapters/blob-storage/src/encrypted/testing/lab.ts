@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import type { AppendResult, BlobStorage, ObjectRange, StoredUpload } from '../../blob-storage.ts';
+import { BlobStorageError } from '../../errors.ts';
 import { MemoryBlobStorage } from '../../memory/index.ts';
 import { EncryptedBlobStorage } from '../encrypted-blob-storage.ts';
 import { FileKeys } from '../key-file.ts';
@@ -11,16 +12,25 @@ export class WatchedStorage extends MemoryBlobStorage {
   /** What every append wrote. */
   readonly written: Buffer[] = [];
   readonly ranges: (ObjectRange | undefined)[] = [];
+  /** An append fails when it has taken so many bytes. */
+  fullAfter = Infinity;
   /** Called before an upload is finished, to fail. */
   beforeFinish: () => void = () => undefined;
 
   override async append(upload: StoredUpload, body: AsyncIterable<Uint8Array>): Promise<AppendResult> {
     const chunks: Uint8Array[] = [];
+    let left = this.fullAfter;
     async function* copied(): AsyncGenerator<Uint8Array> {
       for await (const chunk of body) {
+        left -= chunk.length;
+        if (left < 0) return;
         chunks.push(Buffer.from(chunk));
         yield chunk;
       }
+    }
+    if (this.fullAfter < Infinity) {
+      await super.append(upload, copied());
+      throw new BlobStorageError('STORAGE_FULL', 'the blob storage is full');
     }
     const result = await super.append(upload, copied());
     this.written.push(Buffer.concat(chunks));
