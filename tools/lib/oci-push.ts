@@ -16,7 +16,7 @@ interface Pushable {
 
 export async function pushBlob(target: PushTarget, blob: { bytes: Buffer; digest: string }): Promise<void> {
   const start = await request(target, 'POST', `/v2/${target.repository}/blobs/uploads/`);
-  expectStatus(start, 202, 'starting an upload');
+  await expectStatus(start, 202, 'starting an upload');
   const location = new URL(start.headers.get('location') ?? '', target.url);
   location.searchParams.set('digest', blob.digest);
   const done = await fetch(location, {
@@ -24,7 +24,7 @@ export async function pushBlob(target: PushTarget, blob: { bytes: Buffer; digest
     headers: { ...headers(target), 'content-type': 'application/octet-stream' },
     body: new Uint8Array(blob.bytes),
   });
-  expectStatus(done, 201, `pushing blob ${blob.digest}`);
+  await expectStatus(done, 201, `pushing blob ${blob.digest}`);
 }
 
 /** As docker and crane do it: the bytes in one streamed PATCH, then an empty PUT that names the digest. */
@@ -33,17 +33,17 @@ export async function pushBlobStreamed(
   blob: { bytes: Buffer; digest: string },
 ): Promise<void> {
   const start = await request(target, 'POST', `/v2/${target.repository}/blobs/uploads/`);
-  expectStatus(start, 202, 'starting an upload');
+  await expectStatus(start, 202, 'starting an upload');
   const patched = await fetch(new URL(start.headers.get('location') ?? '', target.url), {
     method: 'PATCH',
     headers: { ...headers(target), 'content-type': 'application/octet-stream' },
     body: new Uint8Array(blob.bytes),
   });
-  expectStatus(patched, 202, 'sending the bytes');
+  await expectStatus(patched, 202, 'sending the bytes');
   const location = new URL(patched.headers.get('location') ?? '', target.url);
   location.searchParams.set('digest', blob.digest);
   const done = await fetch(location, { method: 'PUT', headers: headers(target) });
-  expectStatus(done, 201, `pushing blob ${blob.digest}`);
+  await expectStatus(done, 201, `pushing blob ${blob.digest}`);
 }
 
 export async function pushManifest(target: PushTarget, manifest: Pushable, reference: string): Promise<void> {
@@ -74,7 +74,7 @@ export async function bearer(url: string, authorization: string, ...scopes: stri
   token.searchParams.set('service', service);
   for (const scope of scopes) token.searchParams.append('scope', scope);
   const answer = await fetch(token, { headers: { authorization } });
-  expectStatus(answer, 200, `asking ${realm} for a token`);
+  await expectStatus(answer, 200, `asking ${realm} for a token`);
   return `Bearer ${((await answer.json()) as { token: string }).token}`;
 }
 
@@ -86,6 +86,7 @@ function headers(target: PushTarget): Record<string, string> {
   return target.authorization === undefined ? {} : { authorization: target.authorization };
 }
 
-function expectStatus(answer: Response, status: number, what: string): void {
-  if (answer.status !== status) throw new Error(`${what}: ${answer.status} instead of ${status}`);
+async function expectStatus(answer: Response, status: number, what: string): Promise<void> {
+  if (answer.status === status) return;
+  throw new Error(`${what}: ${answer.status} instead of ${status}: ${await answer.text()}`);
 }

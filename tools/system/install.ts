@@ -18,6 +18,7 @@ const PACKAGES: Record<string, string> = {
   wrk: '/usr/bin/wrk',
   buildah: '/usr/bin/buildah',
   containerd: '/usr/bin/ctr',
+  gnupg: '/usr/bin/gpg',
   'redis-server': '/usr/bin/redis-server',
   'postgresql-15': '/usr/lib/postgresql/15/bin/postgres',
   'ceph-mon': '/usr/bin/ceph-mon',

@@ -138,11 +138,18 @@ export async function sociReferrer(): Promise<Sample> {
   return sampleOf(artifactOf(config, [ztoc], { subject: descriptor(image.manifest) }), contentsOf(image));
 }
 
-/** The database of Trivy as it is mirrored, with `db.tar.gz` as the title that Trivy asks for. */
-export function trivyDatabase(): Sample {
+/** A plugin of helm 4. */
+export function helmPlugin(): Sample {
+  const layer = content('application/vnd.oci.image.layer.v1.tar', Buffer.alloc(1_024));
+  const artifactType = 'application/vnd.helm.plugin.v1+json';
+  return sampleOf(artifactOf(EMPTY, [layer], { artifactType }));
+}
+
+/** A database of Trivy as it is mirrored, with the title that Trivy asks for. */
+export function trivyDatabase(name: 'db' | 'javadb'): Sample {
   const layer = content(
-    'application/vnd.aquasec.trivy.db.layer.v1.tar+gzip',
-    gzipSync(Buffer.alloc(10_240, 'trivy')),
+    `application/vnd.aquasec.trivy.${name}.layer.v1.tar+gzip`,
+    gzipSync(Buffer.alloc(10_240, name)),
   );
   const config = content('application/vnd.aquasec.trivy.config.v1+json', '{}');
   const manifest = content(OCI_MANIFEST, {
@@ -150,7 +157,7 @@ export function trivyDatabase(): Sample {
     mediaType: OCI_MANIFEST,
     artifactType: 'application/vnd.aquasec.trivy.config.v1+json',
     config: descriptor(config),
-    layers: [{ ...descriptor(layer), annotations: { 'org.opencontainers.image.title': 'db.tar.gz' } }],
+    layers: [{ ...descriptor(layer), annotations: { 'org.opencontainers.image.title': `${name}.tar.gz` } }],
   });
   return sampleOf([config, layer, manifest]);
 }

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert, assertEqual } from '../checklist.ts';
 import type { Outcome } from '../run.ts';
@@ -28,6 +28,7 @@ export class Cosign implements Runner {
   readonly client: 'cosign' | 'cosign-2';
   readonly cells: Cells;
   readonly #world: World;
+  #prepared: Promise<void> | undefined;
 
   constructor(world: World, client: 'cosign' | 'cosign-2') {
     this.#world = world;
@@ -51,7 +52,8 @@ export class Cosign implements Runner {
 
   /** Signs and attests an image with the key of this client. */
   async sign({ repository, digest }: SignedImage, format: Format): Promise<void> {
-    await this.#prepare();
+    this.#prepared ??= this.#prepare();
+    await this.#prepared;
     const reference = `${this.#world.reference(repository)}@${digest}`;
     writeFileSync(join(this.#home, 'predicate.json'), '{"builtBy":"a test"}');
     const how = this.#signing(format);
@@ -63,9 +65,8 @@ export class Cosign implements Runner {
   /** `cosign login` only writes the password down; the first command that uses it tells. */
   async #login(user: string, password: string): Promise<Outcome> {
     const { host } = this.#world.deployment;
-    await this.#world.run(this.client, this.#program, ['login', host, '-u', user, '--password-stdin'], {
-      input: password,
-    });
+    const login = ['login', host, '-u', user, '--password-stdin'];
+    await this.#world.run(this.client, this.#program, login, { input: password });
     const repository = await this.#world.seed('login', await ociImage('login'));
     const tree = ['tree', ...REGISTRY, `${this.#world.reference(repository)}:v1`];
     return this.#world.attempt(this.client, this.#program, tree);
@@ -203,8 +204,10 @@ export class Cosign implements Runner {
     return { repository, digest: sample.root.digest };
   }
 
+  /** Also for who only copies what is signed here, and logs in with another client. */
   async #prepare(): Promise<void> {
-    if (existsSync(join(this.#home, 'cosign.pub'))) return;
+    const { user, password } = this.#world.accounts[this.client];
+    await this.#login(user, password);
     await this.#cosign('generate-key-pair');
     writeFileSync(join(this.#home, 'signing-config.json'), NOWHERE);
     writeFileSync(join(this.#home, 'trusted-root.json'), NOBODY);

@@ -34,6 +34,10 @@ export async function killAmongPushes(replica: AppProcess, onKill: () => void): 
 
 /** Requests that the replica is answering, without the one that asks. */
 async function countUploads(url: string): Promise<number> {
-  const metrics = await (await fetch(`${url}/metrics`)).text();
+  // A connection that lay idle may end just as it is used again; then the next look counts.
+  const metrics = await fetch(`${url}/metrics`).then(
+    (answer) => answer.text(),
+    () => '',
+  );
   return Number(/^sluice_http_inflight_requests (\d+)$/m.exec(metrics)?.[1] ?? 0) - 1;
 }

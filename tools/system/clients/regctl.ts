@@ -63,6 +63,7 @@ export class Regctl implements GraphClient, Runner {
       input: SCHEMA_1,
     });
     assert(outcome.code !== 0, 'a schema 1 manifest was accepted');
+    assert(/MANIFEST_INVALID/i.test(outcome.stderr), `schema 1 is answered with: ${outcome.stderr}`);
   }
 
   /** An image with its referrers, or with the tags that are named after its digest. */

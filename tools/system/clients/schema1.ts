@@ -1,5 +1,5 @@
-/** A signed manifest of the format that Docker gave up; every registry of today refuses it. */
-export const SCHEMA_1_TYPE = 'application/vnd.docker.distribution.manifest.v1+prettyjws';
+/** A manifest of the format that Docker gave up; every registry of today refuses it. */
+export const SCHEMA_1_TYPE = 'application/vnd.docker.distribution.manifest.v1+json';
 export const SCHEMA_1 = JSON.stringify({
   schemaVersion: 1,
   name: 'app',
@@ -7,5 +7,4 @@ export const SCHEMA_1 = JSON.stringify({
   architecture: 'amd64',
   fsLayers: [{ blobSum: 'sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4' }],
   history: [{ v1Compatibility: '{"id":"1","os":"linux"}' }],
-  signatures: [],
 });
