@@ -20,8 +20,8 @@ for (const open of [openDirectory, openS3]) {
     const lab = await Lab.open(store);
     try {
       await checkPushes(checklist, lab, isShort);
-      await checklist.check(`${store.name}: what the crashes have left is swept`, () => lab.checkOrphans());
       await checkDeletes(checklist, lab, isShort);
+      await checklist.check(`${store.name}: what the crashes have left is swept`, () => lab.checkOrphans());
       if (open === openDirectory) {
         await checkShutdown(checklist, lab);
         await checkScans(checklist, lab, isShort);

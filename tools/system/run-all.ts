@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import { installTools } from './install.ts';
 import { ROOT } from './paths.ts';
 
-const SUITES: readonly { readonly name: string; readonly script: string }[] = [
+const SUITES: readonly {
+  readonly name: string;
+  readonly script: string;
+  readonly args?: readonly string[];
+}[] = [
   { name: 'test:conformance', script: 'tools/conformance/run.ts' },
   { name: 'test:clients', script: 'tools/system/clients.ts' },
   { name: 'test:distributed', script: 'tools/system/distributed.ts' },
@@ -14,15 +18,15 @@ const SUITES: readonly { readonly name: string; readonly script: string }[] = [
   { name: 'test:scan', script: 'tools/system/scan.ts' },
   { name: 'test:vectors', script: 'tools/vectors/run.ts' },
   { name: 'test:storage', script: 'tools/system/storage.ts' },
-  { name: 'test:faults', script: 'tools/system/faults.ts' },
+  { name: 'test:faults', script: 'tools/system/faults.ts', args: ['--short'] },
   { name: 'test:access', script: 'tools/system/access.ts' },
   { name: 'test:jobs', script: 'tools/system/jobs.ts' },
   { name: 'demo', script: 'tools/demo/run.ts' },
 ];
 
-function runSuite(script: string): Promise<number> {
+function runSuite(script: string, args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(ROOT, script)], { stdio: 'inherit' });
+    const child = spawn(process.execPath, [join(ROOT, script), ...args], { stdio: 'inherit' });
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 1));
   });
@@ -31,10 +35,10 @@ function runSuite(script: string): Promise<number> {
 await installTools();
 const results: string[] = [];
 let failed = 0;
-for (const { name, script } of SUITES) {
+for (const { name, script, args = [] } of SUITES) {
   console.log(`\n=== ${name}`);
   const startedAt = Date.now();
-  const code = await runSuite(script);
+  const code = await runSuite(script, args);
   if (code !== 0) failed++;
   results.push(`${code === 0 ? 'ok  ' : 'FAIL'} ${name} ${Math.round((Date.now() - startedAt) / 1_000)} s`);
 }

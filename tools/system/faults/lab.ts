@@ -133,6 +133,16 @@ export class Lab {
     await this.expireUploads();
     await this.platform.stop();
     await this.platform.launch({ SLUICE_UPLOAD_SECONDS: '1' });
+    try {
+      return await this.#untilSwept();
+    } finally {
+      // What is begun from now on must not expire within a second.
+      await this.platform.stop();
+      await this.platform.launch();
+    }
+  }
+
+  async #untilSwept(): Promise<string> {
     const deadline = Date.now() + 30_000;
     for (;;) {
       const rows = await runSql<{ object_key: string }>(this.platform, 'SELECT object_key FROM blob');
