@@ -3,19 +3,14 @@ import { cpus, totalmem } from 'node:os';
 import type { Options } from './options.ts';
 
 /** Under which conditions the figures hold, as Markdown lines. */
-export function conditionsOf(
-  options: Options,
-  driverMicroseconds: number,
-  sluice: string,
-  hasZot: boolean,
-): string[] {
+export function conditionsOf(options: Options, driverMicroseconds: number, hasZot: boolean): string[] {
   const [cpu] = cpus();
   return [
     `- ${cpus().length} cores (${cpu?.model ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${fileSystem()}, Node ${process.versions.node}. Registry, database and load driver share the machine: ratios say something, absolute figures do not.`,
     `- One load driver for all (tools/bench/driver: HTTP/1.1 over kept connections in one thread); a small request costs it ${driverMicroseconds.toFixed(0)} us of CPU time, which lowers every ratio above 1.`,
     `- Median of ${options.rounds} rounds in which the sides take turns, after a warm-up; the spread stands in brackets.`,
     '- All check an ES256 Bearer token on every request. Sluice also asks the gate on every read and scans what is pushed.',
-    `- Sluice: ${sluice}. Blobs are synced (fdatasync, and the directories) before the answer, rows committed with synchronous_commit on.`,
+    `- Sluice: ${options.standalone ? 'one process on its embedded PostgreSQL' : 'two processes of the registry that share a port, one each of api, scanner and signer, PostgreSQL with its defaults'}; rate limits off. Blobs are synced (fdatasync, and the directories) before the answer, rows committed with synchronous_commit on.`,
     '- distribution v3.1.1: filesystem driver, in-memory descriptor cache. It syncs blob data (fsync) before the answer, but neither directories nor its tag and link files in full.',
     hasZot
       ? '- zot v2.1.20: built without extensions, `commit: true`, so that it syncs as well (its default is not to).'

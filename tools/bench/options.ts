@@ -7,6 +7,8 @@ export interface Options {
   readonly transports: readonly ('plain' | 'tls')[];
   readonly peers: readonly string[];
   readonly rounds: number;
+  /** Sluice as one process on its embedded PostgreSQL, instead of as a process per app. */
+  readonly standalone: boolean;
   /** Whether docs/benchmarks.md is written. */
   readonly write: boolean;
 }
@@ -17,6 +19,7 @@ export const USAGE = `npm run bench -- [options]
   --transport t     plain, tls, or plain,tls (default)
   --peers p         distribution, zot, or both (default); none
   --rounds n        turns of every side (default 5; 2 with --quick)
+  --standalone      Sluice in the form of npm start: one process, embedded PostgreSQL
   --quick           short turns, less data: shows the direction only
 Only a whole run (no option but --rounds) writes docs/benchmarks.md.`;
 
@@ -30,6 +33,7 @@ export function parseOptions(args: readonly string[]): Options {
       peers: { type: 'string' },
       rounds: { type: 'string' },
       quick: { type: 'boolean' },
+      standalone: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   });
@@ -43,9 +47,20 @@ export function parseOptions(args: readonly string[]): Options {
   const transports = listOf(values.transport, ['plain', 'tls'] as const, '--transport');
   const peers =
     values.peers === 'none' ? [] : listOf(values.peers, ['distribution', 'zot'] as const, '--peers');
+  const standalone = values.standalone === true;
   const isWhole =
-    !quick && [values.only, values.transport, values.peers].every((value) => value === undefined);
-  return { quick, only: values.only?.split(',') ?? [], transports, peers, rounds, write: isWhole };
+    !quick &&
+    !standalone &&
+    [values.only, values.transport, values.peers].every((value) => value === undefined);
+  return {
+    quick,
+    only: values.only?.split(',') ?? [],
+    transports,
+    peers,
+    rounds,
+    standalone,
+    write: isWhole,
+  };
 }
 
 function listOf<Name extends string>(

@@ -16,7 +16,8 @@ import { createTls } from './registries/certificate.ts';
 import { DISTRIBUTION } from './registries/distribution.ts';
 import { Peer } from './registries/peer.ts';
 import type { Registry, Transport } from './registries/registry.ts';
-import { SluiceStandalone } from './registries/sluice.ts';
+import { SluiceProcesses } from './registries/sluice-processes.ts';
+import { SluiceStandalone } from './registries/sluice-standalone.ts';
 import { zot } from './registries/zot.ts';
 import { judge, PEERS, tableOf, type TransportName } from './report.ts';
 import { PUSHES } from './rows/pushes.ts';
@@ -30,7 +31,11 @@ async function main(): Promise<void> {
     ({ id }) => options.only.length === 0 || options.only.some((each) => id.startsWith(each)),
   );
   if (rows.length === 0) throw new Error(`--only ${options.only.join(',')}: no row has such an id`);
-  if (options.peers.length > 0) await installTools(['registry']);
+  const tools = [
+    options.standalone ? [] : ['postgresql-15'],
+    options.peers.includes('distribution') ? ['registry'] : [],
+  ];
+  await installTools(tools.flat());
   const zotWhy = options.peers.includes('zot') && zot() === undefined ? await installZot() : null;
 
   const driver = new Driver();
@@ -42,9 +47,8 @@ async function main(): Promise<void> {
     for (const transport of options.transports) {
       results.set(transport, await measureAll(transport, rows, options, driver, seed));
     }
-    const sluice = 'one process on its embedded PostgreSQL';
     const text = [
-      ...conditionsOf(options, ownCost, sluice, zotWhy === null),
+      ...conditionsOf(options, ownCost, zotWhy === null),
       '',
       ...[...results].flatMap(([transport, each]) => [
         `## ${transport === 'tls' ? 'TLS' : 'Plain HTTP'}`,
@@ -90,7 +94,7 @@ async function measureAll(
   const started: Registry[] = [];
   try {
     const transport: Transport = { tls: name === 'tls' ? await createTls(directory) : null };
-    started.push(await SluiceStandalone.start(transport));
+    started.push(await (options.standalone ? SluiceStandalone : SluiceProcesses).start(transport));
     const programs = [DISTRIBUTION, zot()].filter((program) => program !== undefined);
     for (const program of programs) {
       if (options.peers.includes(program.name)) started.push(await Peer.start(program, transport));

@@ -1,7 +1,7 @@
 import { Connection } from './connection.ts';
 import { latencyOf } from './latency.ts';
 import type { MixedTask, Outcome } from './messages.ts';
-import { pushImage, smallImage } from './push-images.ts';
+import { imagesOf, pushImage } from './push-images.ts';
 import { expectStatus, headOf, onConnections } from './request.ts';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
@@ -16,11 +16,7 @@ export async function mixed(task: MixedTask): Promise<Outcome> {
     headOf(endpoint, 'GET', `${base}/manifests/${pulled.digest}`, accepting),
     ...pulled.blobs.map((digest) => headOf(endpoint, 'GET', `${base}/blobs/${digest}`, pulledFrom.fields)),
   ];
-  const images = clients.map((_, client) =>
-    Array.from({ length: Math.ceil(task.operationsEach / 4) }, (_each, image) =>
-      smallImage(task.layerBytes, `${client}-${image}`),
-    ),
-  );
+  const images = await imagesOf(clients.length, Math.ceil(task.operationsEach / 4), task.layerBytes);
   const connections = await Promise.all(clients.map(() => Connection.open(endpoint)));
   const latencies: number[] = [];
   let bytes = 0;

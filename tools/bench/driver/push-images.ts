@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { buildLayer } from '@sluice/testing';
 import { Connection, type Endpoint } from './connection.ts';
 import { latencyOf } from './latency.ts';
 import type { Fields, Outcome, PushImagesTask } from './messages.ts';
@@ -22,11 +23,7 @@ export interface SmallImage {
 
 /** Every client pushes its images one after another, as containerd does. */
 export async function pushImages(task: PushImagesTask): Promise<Outcome> {
-  const images = task.clients.map((_, client) =>
-    Array.from({ length: task.imagesEach }, (_each, image) =>
-      smallImage(task.layerBytes, `${client}-${image}`),
-    ),
-  );
+  const images = await imagesOf(task.clients.length, task.imagesEach, task.layerBytes);
   const connections = await Promise.all(task.clients.map(() => Connection.open(task.endpoint)));
   const latencies: number[] = [];
   const startedAt = performance.now();
@@ -41,6 +38,21 @@ export async function pushImages(task: PushImagesTask): Promise<Outcome> {
   });
   const seconds = (performance.now() - startedAt) / 1_000;
   return { seconds, operations: latencies.length, bytes: 0, latency: latencyOf(latencies) };
+}
+
+/** So many images for each client. */
+export function imagesOf(
+  clients: number,
+  imagesEach: number,
+  layerBytes: readonly number[],
+): Promise<SmallImage[][]> {
+  return Promise.all(
+    Array.from({ length: clients }, (_, client) =>
+      Promise.all(
+        Array.from({ length: imagesEach }, (_each, image) => smallImage(layerBytes, `${client}-${image}`)),
+      ),
+    ),
+  );
 }
 
 /** HEAD, POST and PUT of every blob, then HEAD and PUT of the manifest. */
@@ -64,9 +76,13 @@ export async function pushImage(
   expectStatus(await connection.exchange(put, image.manifest), 201, 'PUT of a manifest');
 }
 
-/** An image that nobody has: random layers and a config that names them. */
-export function smallImage(layerBytes: readonly number[], tag: string): SmallImage {
-  const layers = layerBytes.map((size) => blobOf(randomBytes(size)));
+/** An image that nobody has: layers with a file of random bytes, and a config that names them. */
+export async function smallImage(layerBytes: readonly number[], tag: string): Promise<SmallImage> {
+  const layers = await Promise.all(
+    layerBytes.map((size, index) =>
+      buildLayer([{ path: `app/part-${index}.bin`, content: randomBytes(size) }], 'none'),
+    ),
+  );
   const config = blobOf(
     Buffer.from(
       JSON.stringify({

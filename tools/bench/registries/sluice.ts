@@ -1,44 +1,39 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { ADMIN_PASSWORD, basic, Platform } from '../../system/platform.ts';
 import { Connection, type Endpoint } from '../driver/connection.ts';
 import { headOf } from '../driver/request.ts';
-import { type Action, eventually, PROJECT, type Registry, type Transport } from './registry.ts';
+import { basic } from '../../system/platform.ts';
+import { type Action, eventually, PROJECT, type Registry } from './registry.ts';
 
-/** The whole platform in one process on its embedded PostgreSQL, as `npm start` runs it. */
-export class SluiceStandalone implements Registry {
+export const ADMIN_PASSWORD = 'bench-admin-password';
+
+/** The peers have no limits for what one client may ask either. */
+export const NO_LIMITS = {
+  SLUICE_RATE_LIMIT_PRINCIPAL: '0',
+  SLUICE_RATE_LIMIT_ADDRESS: '0',
+};
+
+/** What every form of Sluice has in common for a client. */
+export abstract class Sluice implements Registry {
   readonly name = 'Sluice';
   readonly endpoint: Endpoint;
-  readonly #platform: Platform;
+  /** Where the API is, over plain HTTP. */
+  readonly #api: string;
+  readonly #service: string;
 
-  private constructor(platform: Platform, transport: Transport) {
-    this.#platform = platform;
-    this.endpoint = { host: '127.0.0.1', port: platform.port, certificate: transport.tls?.pem ?? null };
+  protected constructor(endpoint: Endpoint, api: string) {
+    this.endpoint = endpoint;
+    this.#api = api;
+    this.#service = `${endpoint.host}:${endpoint.port}`;
   }
 
-  static async start(transport: Transport): Promise<SluiceStandalone> {
-    const { tls } = transport;
-    const platform = await Platform.start(
-      tls === null ? {} : { SLUICE_TLS_CERT_FILE: tls.certificateFile, SLUICE_TLS_KEY_FILE: tls.keyFile },
-    );
-    return new SluiceStandalone(platform, transport);
-  }
+  abstract servers(): readonly number[];
 
-  servers(): readonly number[] {
-    return [this.#platformProcess()];
-  }
+  abstract processes(): readonly number[];
 
-  processes(): readonly number[] {
-    const postmaster = readFileSync(
-      join(this.#platform.directory, 'data', 'postgres', 'cluster', 'postmaster.pid'),
-      'utf8',
-    );
-    return [this.#platformProcess(), Number(postmaster.split('\n')[0])];
-  }
+  abstract stop(): Promise<void>;
 
   async authorization(repositories: readonly string[], actions: readonly Action[]): Promise<string> {
     const query = new URLSearchParams([
-      ['service', `127.0.0.1:${this.endpoint.port}`],
+      ['service', this.#service],
       ...repositories.map((name): [string, string] => ['scope', `repository:${name}:${actions.join(',')}`]),
     ]);
     const { status, body } = await this.#get(`/service/token?${query.toString()}`);
@@ -47,7 +42,12 @@ export class SluiceStandalone implements Registry {
   }
 
   async prepare(): Promise<void> {
-    await this.#platform.api('POST', '/projects', { path: PROJECT, visibility: 'private' }, { expect: 201 });
+    const answer = await fetch(`${this.#api}/api/v1/projects`, {
+      method: 'POST',
+      headers: { authorization: basic('admin', ADMIN_PASSWORD), 'content-type': 'application/json' },
+      body: JSON.stringify({ path: PROJECT, visibility: 'private' }),
+    });
+    if (answer.status !== 201) throw new Error(`no project: ${answer.status} ${await answer.text()}`);
   }
 
   async settle(repository: string, reference: string): Promise<void> {
@@ -59,10 +59,6 @@ export class SluiceStandalone implements Registry {
     );
   }
 
-  async stop(): Promise<void> {
-    await this.#platform.remove();
-  }
-
   async #get(target: string) {
     const connection = await Connection.open(this.endpoint);
     try {
@@ -71,10 +67,5 @@ export class SluiceStandalone implements Registry {
     } finally {
       connection.close();
     }
-  }
-
-  #platformProcess(): number {
-    const lock = readFileSync(join(this.#platform.directory, 'data', 'lock'), 'utf8');
-    return Number(lock.trim());
   }
 }
