@@ -57,11 +57,15 @@ interface SpecReport {
 
 async function runSpecs(): Promise<string> {
   const file = join(scratch, 'report.json');
-  const vitest = join(ROOT, 'node_modules', '.bin', 'vitest');
-  const outcome = await attempt(vitest, ['run', ...SPECS, '--reporter=json', `--outputFile=${file}`], {
-    cwd: ROOT,
-    env: { ...process.env, SLUICE_TEST_REDIS_URL: redis.url },
-  });
+  const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
+  const outcome = await attempt(
+    process.execPath,
+    [vitest, 'run', ...SPECS, '--reporter=json', `--outputFile=${file}`],
+    {
+      cwd: ROOT,
+      env: { ...process.env, SLUICE_TEST_REDIS_URL: redis.url },
+    },
+  );
   const report = JSON.parse(readFileSync(file, 'utf8')) as SpecReport;
   const failures = report.testResults.flatMap(({ message, assertionResults }) => [
     message,
