@@ -42,7 +42,11 @@ export async function registerDataPlane(
       plane.removeAllContentTypeParsers();
       // Clients send bodies under any type, and empty ones as JSON (crane).
       plane.addContentTypeParser('*', (_request, body, done) => done(null, body));
-      plane.setErrorHandler((error, request, reply) => fail(request, reply, dependencies, error, null));
+      plane.setErrorHandler((error, request, reply) => {
+        // The framework refuses a Content-Type that is none before any parser; here only manifests have to have one.
+        if (isCode(error, 'FST_ERR_CTP_INVALID_MEDIA_TYPE')) return answer(request, reply, dependencies);
+        return fail(request, reply, dependencies, error, null);
+      });
       plane.setNotFoundHandler((request, reply) => answer(request, reply, dependencies));
       // Fastify's own parameters end at 100 characters and decode escapes; the path is parsed by domain/oci instead.
       for (const url of ['/', '/*']) {
@@ -192,6 +196,10 @@ function fail(
     reply.getHeaders() as OutgoingHttpHeaders,
     errorBody(wire),
   );
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 function mountFrom(request: FastifyRequest): RepositoryName | null {

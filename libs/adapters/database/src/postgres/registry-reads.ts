@@ -121,17 +121,26 @@ interface ReferrerRow {
 /** Annotations come whole out of the database, and may be as large as a manifest each. */
 const REFERRERS_MANIFEST_BYTES = 8 * 1024 * 1024;
 
-/** One statement with and one without the type, so that each goes along its own index. */
-const selectReferrers = (condition: string): string =>
-  `WITH candidate AS MATERIALIZED (
-     SELECT m.id, m.digest, m.size FROM manifest m
-     WHERE m.repository_id = (SELECT id FROM repository WHERE name = $1) AND m.subject_digest = $2
-       AND m.digest > $3 ${condition}
-     ORDER BY m.digest LIMIT $4),
-   page AS (SELECT id, sum(size) OVER (ORDER BY digest) - size AS bytes_before FROM candidate)
-   SELECT m.media_type, m.digest, m.size, m.artifact_type, m.annotations,
-     (SELECT count(*) FROM candidate)::int AS candidates
-   FROM page JOIN manifest m ON m.id = page.id WHERE page.bytes_before < $5 ORDER BY m.digest`;
+/**
+ * Along an index from the first referrer of the page on, and into those of other subjects if it must, as with tags. One
+ * statement with and one without the type, because each has its own index.
+ */
+const selectReferrers = (typed: boolean): string => {
+  const columns = ['repository_id', 'subject_digest', ...(typed ? ['artifact_type'] : []), 'digest'].map(
+    (column) => `m.${column}`,
+  );
+  return `WITH page AS MATERIALIZED (
+     SELECT m.id, m.repository_id, m.subject_digest, m.artifact_type, m.digest, m.size FROM manifest m
+     WHERE m.subject_digest IS NOT NULL AND (${columns.join(', ')}) >
+       ((SELECT id FROM repository WHERE name = $1), $2, ${typed ? '$6, ' : ''}$3)
+     ORDER BY ${columns.join(', ')} LIMIT $4),
+   candidate AS (
+     SELECT id, digest, sum(size) OVER (ORDER BY digest) - size AS bytes_before, count(*) OVER () AS candidates
+     FROM page WHERE repository_id = (SELECT id FROM repository WHERE name = $1) AND subject_digest = $2
+       ${typed ? 'AND artifact_type = $6' : ''})
+   SELECT m.media_type, m.digest, m.size, m.artifact_type, m.annotations, c.candidates::int AS candidates
+   FROM candidate c JOIN manifest m ON m.id = c.id WHERE c.bytes_before < $5 ORDER BY m.digest`;
+};
 
 /** Reads of the data plane on PostgreSQL; those of every pull are prepared statements. */
 export class PostgresRegistryReads extends RegistryReads {
@@ -223,8 +232,13 @@ export class PostgresRegistryReads extends RegistryReads {
   async tags(repository: RepositoryName, after: string | null, limit: number): Promise<Tag[] | null> {
     const rows = await queryRows<{ tags: Tag[] }>(
       this.#source,
-      `SELECT ARRAY(SELECT t.name FROM tag t WHERE t.repository_id = r.id AND t.name > $2
-                    ORDER BY t.name LIMIT $3) AS tags
+      // Along the primary key from the first tag of the page on, into other repositories if it must: asked for those of
+      // one repository alone, the planner sorts all of them while its statistics are those of a small one.
+      `SELECT ARRAY(
+         SELECT page.name FROM (
+           SELECT t.repository_id, t.name FROM tag t WHERE (t.repository_id, t.name) > (r.id, $2)
+           ORDER BY t.repository_id, t.name LIMIT $3) page
+         WHERE page.repository_id = r.id ORDER BY page.name) AS tags
        FROM repository r WHERE r.name = $1`,
       [repository, after ?? '', limit],
     );
@@ -239,7 +253,7 @@ export class PostgresRegistryReads extends RegistryReads {
     const values = [repository, subject, after ?? '', limit + 1, REFERRERS_MANIFEST_BYTES];
     const rows = await queryRows<ReferrerRow>(
       this.#source,
-      artifactType === null ? selectReferrers('') : selectReferrers('AND m.artifact_type = $6'),
+      selectReferrers(artifactType !== null),
       artifactType === null ? values : [...values, artifactType],
     );
     return {
