@@ -145,6 +145,8 @@ export class Fleet {
    * jobs that the dead could hold.
    */
   async verify(): Promise<string> {
+    for (const worker of this.#workers)
+      assert(!worker.hasEnded, `a worker ended by itself:\n${worker.output}`);
     const jobs = await queryRows<{ id: string; state: string; attempts: number; effects: number }>(
       this.#database,
       `SELECT id, state, attempts, (SELECT count(*) FROM effect WHERE effect.job = job.id)::int AS effects FROM job`,

@@ -17,10 +17,15 @@ export interface RedisLinkSettings extends RedisPlace {
   readonly checkIntervalMs?: number;
 }
 
-/** `empty` when Redis had none of these keys: it is new, or somebody flushed it. Only one process is told so. */
-export type RedisArrival = 'first' | 'returned' | 'empty';
+export interface RedisArrival {
+  /** After an outage that was told. */
+  readonly isReturn: boolean;
+  /** Redis had none of these keys: it is new, was started again, or somebody flushed it. Only one process is told so. */
+  readonly isEmpty: boolean;
+}
 
 export interface RedisLinkListener {
+  /** Redis can be used; also told when it could be before and is empty now. */
   readonly onUp?: (arrival: RedisArrival) => void;
   /** Once per outage, with its cause. */
   readonly onDown?: (cause: Error) => void;
@@ -44,6 +49,8 @@ export class RedisLink {
   readonly #timer: NodeJS.Timeout;
   #state: 'unknown' | 'up' | 'down' = 'unknown';
   #failedChecks = 0;
+  /** A connection is being given up; closing it takes a while when nobody answers. */
+  #isLeaving = false;
   #checking: Promise<void> | null = null;
   #lastError: Error = new Error('Redis has not answered yet');
   #isClosed = false;
@@ -70,7 +77,10 @@ export class RedisLink {
     });
     this.commands.on('error', (error: Error) => (this.#lastError = error));
     this.commands.on('ready', () => void this.check());
-    this.commands.on('close', () => this.#down(this.#lastError));
+    this.commands.on('close', () => {
+      this.#isLeaving = false;
+      this.#down(this.#lastError);
+    });
     this.#timer = setInterval(() => void this.check(), settings.checkIntervalMs ?? 1_000).unref();
   }
 
@@ -119,7 +129,9 @@ export class RedisLink {
       const cause = error instanceof Error ? error : new Error(String(error));
       this.#failedChecks += 1;
       this.#down(this.commands.status === 'ready' ? cause : this.#lastError);
-      if (this.#failedChecks % FAILED_CHECKS === 0 && this.commands.status === 'ready') {
+      if (this.#failedChecks >= FAILED_CHECKS && this.commands.status === 'ready' && !this.#isLeaving) {
+        this.#isLeaving = true;
+        this.#failedChecks = 0;
         this.commands.disconnect(true);
       }
     }
@@ -132,7 +144,7 @@ export class RedisLink {
     this.#state = 'up';
     // They may hang on a connection that leads nowhere any more.
     if (isReturn) for (const connection of this.#connections) connection.disconnect(true);
-    this.#listener.onUp?.(isEmpty ? 'empty' : isReturn ? 'returned' : 'first');
+    this.#listener.onUp?.({ isReturn, isEmpty });
   }
 
   #down(cause: Error): void {

@@ -131,9 +131,9 @@ export class BullDispatcher extends Dispatcher {
     return this.#link?.isUp === true && performance.now() >= this.#mistrustUntil;
   }
 
-  async #redisUp(arrival: RedisArrival): Promise<void> {
+  async #redisUp({ isReturn, isEmpty }: RedisArrival): Promise<void> {
     if (this.#state !== 'started') return;
-    if (arrival === 'returned') this.#options.onRedisBack?.();
+    if (isReturn) this.#options.onRedisBack?.();
     if (!this.#isReceiving) {
       this.#isReceiving = true;
       const rateLimits = this.#options.rateLimits ?? {};
@@ -141,8 +141,8 @@ export class BullDispatcher extends Dispatcher {
     }
     try {
       // What was on its way may be lost. An empty Redis was noticed by this process alone, so it acts for all.
-      if (arrival === 'empty') await this.#ports.dispatch.takeBack(null);
-      if (arrival === 'returned') await this.#ports.dispatch.takeBack([...this.#runner.limits.keys()]);
+      if (isEmpty) await this.#ports.dispatch.takeBack(null);
+      else if (isReturn) await this.#ports.dispatch.takeBack([...this.#runner.limits.keys()]);
     } catch (error) {
       this.#onError(error);
     }

@@ -30,7 +30,7 @@ export class RedisRateLimiter extends MemoryRateLimiter {
     this.#link = new RedisLink(
       { ...place, purpose: 'rates' },
       {
-        onUp: (arrival) => arrival === 'returned' && options.onRedisBack?.(),
+        onUp: ({ isReturn }) => isReturn && options.onRedisBack?.(),
         onDown: (cause) => options.onRedisLost?.(cause),
       },
     );
