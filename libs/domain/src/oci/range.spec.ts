@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { OciError } from './errors.ts';
 import { parseContentRange, parseRange, RANGES_MAX } from './range.ts';
 
 const SIZE = 2048;
@@ -106,6 +107,46 @@ describe('the Content-Range of a chunk', () => {
       );
     },
   );
+
+  it('gives back what was written, and refuses all other text in its own words', () => {
+    const bound = fc.oneof(
+      fc.nat(),
+      fc.bigInt({ min: 0n, max: 10n ** 20n }).map(String),
+      fc.constantFrom('', '-', '0x1'),
+    );
+    const written = fc.tuple(
+      fc.constantFrom('', 'bytes ', 'bytes=', 'lines '),
+      bound,
+      bound,
+      fc.constantFrom('', '/*', '/9', '/'),
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          written.map(([unit, a, b, size]) => `${unit}${a}-${b}${size}`),
+        ),
+        (header) => {
+          try {
+            const { first, last } = parseContentRange(header);
+            expect(Number.isSafeInteger(first) && Number.isSafeInteger(last) && first <= last).toBe(true);
+            expect(
+              header
+                .replace(/^\s*(bytes[ =])?/, '')
+                .replace(/(\/.*)?\s*$/, '')
+                .split('-')
+                .map(Number),
+            ).toEqual([first, last]);
+          } catch (error) {
+            if (!(error instanceof OciError)) throw error;
+            expect(['BLOB_UPLOAD_INVALID', 'RANGE_INVALID']).toContain(error.code);
+            expect(error.message.length).toBeLessThan(200);
+          }
+        },
+      ),
+      { seed: 6, numRuns: 2_000 },
+    );
+  });
 
   it('refuses a range that ends before it begins with RANGE_INVALID', () => {
     expect(() => parseContentRange('10-9')).toThrow(expect.objectContaining({ code: 'RANGE_INVALID' }));
