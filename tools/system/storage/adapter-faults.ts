@@ -160,8 +160,12 @@ class Lab {
     return { key: upload.key, offset, state };
   }
 
+  /** As one request that brings everything does it. */
   async stored(content: Buffer): Promise<StoredUpload> {
-    const upload = await this.append(this.begin(), content);
+    const { key } = this.begin();
+    const first = { key, offset: 0, state: null };
+    const { offset, state } = await this.storage.append(first, from(content), { isLast: true });
+    const upload = { key, offset, state };
     await this.storage.finish(upload);
     return upload;
   }

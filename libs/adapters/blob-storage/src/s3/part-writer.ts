@@ -53,18 +53,22 @@ export class PartWriter {
 
   /**
    * Waits until everything is stored, but for a rest that is too short to be a part: that is given to `keep`, which
-   * must store it before it resolves.
+   * must store it before it resolves. The last part of an upload may have any length.
    *
    * @throws BlobStorageError
    */
-  async end<Kept>(keep: (rest: Buffer) => Promise<Kept>): Promise<{
+  async end<Kept>(
+    isLast: boolean,
+    keep: (rest: Buffer) => Promise<Kept>,
+  ): Promise<{
     readonly uploadId: string | null;
     readonly parts: readonly Part[];
     readonly kept: Kept | null;
   }> {
     let kept: Kept | null = null;
     if (this.#buffer !== null) {
-      if (this.#filled >= shortPartBytes(this.#number, this.#shared.firstPartBytes)) {
+      const minimum = shortPartBytes(this.#number, this.#shared.firstPartBytes);
+      if (this.#filled >= minimum || (isLast && this.#uploadId !== null)) {
         await this.#send();
       } else {
         kept = await keep(this.#buffer.subarray(0, this.#filled));

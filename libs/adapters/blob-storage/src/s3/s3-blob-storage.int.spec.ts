@@ -75,6 +75,37 @@ describe.skipIf(server === null)('a real S3 server', () => {
       }
     });
 
+    it.each([1_000, 5 * MIB, 11 * MIB + 3])(
+      'stores %i bytes that nothing follows without a tail',
+      async (length) => {
+        const bytes = randomBytes(length);
+        const { key } = begin();
+        const { offset, state } = await storage.append({ key, offset: 0, state: null }, from([bytes]), {
+          isLast: true,
+        });
+        expect((await leftovers(key)).filter((name) => name.includes('tails'))).toEqual([]);
+        for (let time = 0; time < 2; time += 1) await storage.finish({ key, offset, state });
+        expect(await content(key)).toBe(sha256(bytes));
+        await storage.abort({ key, offset, state });
+        await expect(storage.finish({ key, offset, state })).rejects.toMatchObject({ code: 'UPLOAD_LOST' });
+      },
+    );
+
+    it('keeps what came of a last append that was interrupted, so that another replica can go on', async () => {
+      async function* broken(): AsyncIterable<Uint8Array> {
+        yield Buffer.from('first ');
+        throw new Error('the client went away');
+      }
+      const { key } = begin();
+      const { offset, state } = await storage.append({ key, offset: 0, state: null }, broken(), {
+        isLast: true,
+      });
+      expect(await storage.size(key)).toBeNull();
+      const upload = await append({ key, offset, state }, Buffer.from('second'));
+      await storage.finish(upload);
+      expect((await buffer(await storage.read(key))).toString()).toBe('first second');
+    });
+
     it('takes the same bytes again after an append whose record was lost, cut in other places', async () => {
       const [first, rest] = [randomBytes(6 * MIB), randomBytes(23 * MIB)];
       const recorded = await append(begin(), first);

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import {
+  type AppendOptions,
   type AppendResult,
   BlobStorage,
   type ObjectRange,
@@ -10,6 +11,7 @@ import {
   type WantsLongChunks,
 } from '../blob-storage.ts';
 import { BlobStorageError } from '../errors.ts';
+import { releaseChunk } from '../lent-chunks.ts';
 import { Bucket } from './bucket.ts';
 import { ByteBudget, PartBuffers } from './part-buffers.ts';
 import { DEFAULT_PART_BYTES, PART_BYTES_MIN } from './part-sizes.ts';
@@ -94,16 +96,31 @@ export class S3BlobStorage extends BlobStorage implements SignsUrls, WantsLongCh
     return `${id.slice(0, 2)}/${id}`;
   }
 
-  async append(upload: StoredUpload, body: AsyncIterable<Uint8Array>): Promise<AppendResult> {
+  async append(
+    upload: StoredUpload,
+    body: AsyncIterable<Uint8Array>,
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
     const before = parseUploadState(upload);
+    if (before.whole !== null) throw uploadLost(upload.key);
     const writer = new PartWriter(this.#parts, this.#object(upload.key), before);
     try {
       const { hasWritten, interruption } = await this.#pump(upload, before, body, writer);
       if (!hasWritten) return { offset: upload.offset, state: upload.state, interruption };
-      const { uploadId, parts, kept } = await writer.end((rest) => this.#keepTail(upload.key, rest));
+      const isLast = options.isLast === true && interruption === undefined;
+      const { uploadId, parts, kept } = await writer.end<Partial<UploadState>>(isLast, (rest) =>
+        isLast ? this.#putWhole(upload.key, rest) : this.#keepTail(upload.key, rest),
+      );
       // The caller has recorded the state that made this tail stale.
       if (before.staleTail !== null) await this.#dropTails(upload.key, before.staleTail);
-      const after = { uploadId, parts, tail: kept, staleTail: before.tail?.id ?? null };
+      const after: UploadState = {
+        uploadId,
+        parts,
+        tail: null,
+        whole: null,
+        ...kept,
+        staleTail: before.tail?.id ?? null,
+      };
       return { offset: storedBytes(after), state: printUploadState(after), interruption };
     } catch (error) {
       await writer.abandon();
@@ -114,6 +131,11 @@ export class S3BlobStorage extends BlobStorage implements SignsUrls, WantsLongCh
   async finish(upload: StoredUpload): Promise<void> {
     const state = parseUploadState(upload);
     const object = this.#object(upload.key);
+    if (state.whole !== null) {
+      if ((await this.#bucket.size(object)) !== upload.offset) throw uploadLost(upload.key);
+      await this.#dropTails(upload.key, state.staleTail);
+      return;
+    }
     try {
       const tail = state.tail === null ? Buffer.alloc(0) : await this.#readTail(upload.key, state.tail);
       if (state.uploadId === null) await this.#bucket.put(object, tail);
@@ -175,6 +197,7 @@ export class S3BlobStorage extends BlobStorage implements SignsUrls, WantsLongCh
           if (!hasWritten && tail !== null) await writer.write(await this.#readTail(upload.key, tail));
           hasWritten = true;
           await writer.write(chunk);
+          releaseChunk(chunk);
         } catch (error) {
           storageFailure = { error };
           throw error;
@@ -205,10 +228,16 @@ export class S3BlobStorage extends BlobStorage implements SignsUrls, WantsLongCh
     });
   }
 
-  async #keepTail(key: string, bytes: Buffer): Promise<Tail> {
+  /** Nobody knows the key before the upload is finished, and whoever gives the upload up removes the object too. */
+  async #putWhole(key: string, bytes: Buffer): Promise<Pick<UploadState, 'whole'>> {
+    await this.#bucket.put(this.#object(key), bytes);
+    return { whole: bytes.length };
+  }
+
+  async #keepTail(key: string, bytes: Buffer): Promise<Pick<UploadState, 'tail'>> {
     const id = randomUUID();
     await this.#bucket.put(this.#tail(key, id), bytes);
-    return { id, bytes: bytes.length, sha256: sha256(bytes) };
+    return { tail: { id, bytes: bytes.length, sha256: sha256(bytes) } };
   }
 
   /** @throws BlobStorageError UPLOAD_LOST */

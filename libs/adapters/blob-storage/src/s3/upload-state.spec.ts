@@ -9,6 +9,7 @@ const STATE: UploadState = {
     { etag: '"b"', bytes: 5 },
   ],
   tail: { id: 't2', bytes: 3, sha256: 'f00' },
+  whole: null,
   staleTail: 't1',
 };
 const upload = (offset: number, state: StorageState) => ({ key: 'k', offset, state });
@@ -21,7 +22,7 @@ describe('the state of an upload', () => {
   });
 
   it('is null as long as nothing is stored', () => {
-    const nothing = { uploadId: null, parts: [], tail: null, staleTail: null };
+    const nothing = { uploadId: null, parts: [], tail: null, whole: null, staleTail: null };
     expect(printUploadState(nothing)).toBeNull();
     expect(parseUploadState(upload(0, null))).toEqual(nothing);
   });
@@ -43,11 +44,12 @@ describe('the state of an upload', () => {
     7,
     [],
     {},
-    { uploadId: 1, parts: [], tail: null, staleTail: null },
-    { uploadId: null, parts: {}, tail: null, staleTail: null },
-    { uploadId: null, parts: [['a']], tail: null, staleTail: null },
-    { uploadId: null, parts: [], tail: { id: 't' }, staleTail: null },
-    { uploadId: null, parts: [], tail: null },
+    { uploadId: 1, parts: [], tail: null, whole: null, staleTail: null },
+    { uploadId: null, parts: {}, tail: null, whole: null, staleTail: null },
+    { uploadId: null, parts: [['a']], tail: null, whole: null, staleTail: null },
+    { uploadId: null, parts: [], tail: { id: 't' }, whole: null, staleTail: null },
+    { uploadId: null, parts: [], tail: null, whole: '7', staleTail: null },
+    { uploadId: null, parts: [], tail: null, whole: null },
   ])('of another kind of storage is refused: %j', (state) => {
     expect(() => parseUploadState(upload(0, state))).toThrow(/another kind of blob storage/);
   });

@@ -21,11 +21,13 @@ export interface UploadState {
   readonly uploadId: string | null;
   readonly parts: readonly Part[];
   readonly tail: Tail | null;
+  /** Bytes of the object when it is stored under its key already, because nothing was to come after it. */
+  readonly whole: number | null;
   /** The tail before this one: needed until the caller has recorded this state, and of no use from then on. */
   readonly staleTail: string | null;
 }
 
-const NOTHING: UploadState = { uploadId: null, parts: [], tail: null, staleTail: null };
+const NOTHING: UploadState = { uploadId: null, parts: [], tail: null, whole: null, staleTail: null };
 
 /** @throws BlobStorageError UPLOAD_LOST when the state does not hold `upload.offset` bytes; STORAGE_FAILED */
 export function parseUploadState(upload: StoredUpload): UploadState {
@@ -34,19 +36,21 @@ export function parseUploadState(upload: StoredUpload): UploadState {
   return state;
 }
 
-export function printUploadState({ uploadId, parts, tail, staleTail }: UploadState): StorageState {
-  if (uploadId === null && tail === null && staleTail === null) return null;
+export function printUploadState(state: UploadState): StorageState {
+  const { uploadId, parts, tail, whole, staleTail } = state;
+  if (uploadId === null && tail === null && whole === null && staleTail === null) return null;
   return {
     uploadId,
     parts: parts.map(({ etag, bytes }) => [etag, bytes]),
     tail: tail === null ? null : { ...tail },
+    whole,
     staleTail,
   };
 }
 
-/** How many bytes the parts and the tail have. */
-export function storedBytes({ parts, tail }: UploadState): number {
-  return parts.reduce((sum, { bytes }) => sum + bytes, tail?.bytes ?? 0);
+/** How many bytes are stored. */
+export function storedBytes({ parts, tail, whole }: UploadState): number {
+  return parts.reduce((sum, { bytes }) => sum + bytes, (tail?.bytes ?? 0) + (whole ?? 0));
 }
 
 export function uploadLost(key: string, cause?: unknown): BlobStorageError {
@@ -58,16 +62,17 @@ export function uploadLost(key: string, cause?: unknown): BlobStorageError {
 
 function parse({ key, state }: StoredUpload): UploadState {
   if (isRecord(state)) {
-    const { uploadId, parts, tail, staleTail } = state;
+    const { uploadId, parts, tail, whole, staleTail } = state;
     const readParts = Array.isArray(parts) ? parts.map(parsePart) : [null];
     const readTail = tail === null ? null : parseTail(tail);
     if (
       isTextOrNull(uploadId) &&
       isTextOrNull(staleTail) &&
+      (whole === null || typeof whole === 'number') &&
       readTail !== undefined &&
       readParts.every((part) => part !== null)
     ) {
-      return { uploadId, parts: readParts, tail: readTail, staleTail };
+      return { uploadId, parts: readParts, tail: readTail, whole, staleTail };
     }
   }
   throw new BlobStorageError('STORAGE_FAILED', 'the upload was begun in another kind of blob storage', {
