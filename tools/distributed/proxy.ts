@@ -76,12 +76,13 @@ export class RoundRobinProxy {
     }
     const hasBody =
       request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0;
+    const isRepeatable = !hasBody && (request.method === 'GET' || request.method === 'HEAD');
     const outgoing = httpRequest(server, {
       method: request.method,
       path: request.url,
       headers: forwarded(request),
-      // A connection that the server is just closing would lose a body that cannot be sent again.
-      agent: hasBody ? false : this.#agent,
+      // A connection that the server is just closing would lose what cannot be sent again.
+      agent: isRepeatable ? this.#agent : false,
     });
     // What is left of a body that the server has answered early cannot be sent on, and is read so that the client is
     // not stuck with it.
@@ -104,7 +105,7 @@ export class RoundRobinProxy {
       else if (error.code === 'ECONNREFUSED') {
         ring.rest(server);
         retry();
-      } else if (!hasBody && outgoing.reusedSocket) retry();
+      } else if (isRepeatable && outgoing.reusedSocket) retry();
       else answer(response, 502, error.message);
     });
     response.once('close', () => {

@@ -4,12 +4,14 @@
  * may die.
  */
 import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { buildImage, buildLayer, GitLabDouble, type Image, sha256 } from '@sluice/testing';
 import { tellStory } from '../demo/story.ts';
+import { AppProcess } from '../distributed/app-process.ts';
 import { bearer, pushBlob, pushImage, pushManifest, type PushTarget } from '../lib/oci-push.ts';
 import { assert, assertEqual, Checklist } from './checklist.ts';
 import { Cluster } from './cluster.ts';
-import { ADMIN_PASSWORD, basic } from './platform.ts';
+import { ADMIN_PASSWORD, basic, freePort } from './platform.ts';
 
 const PROJECT = 'replicas';
 const ADMIN = basic('admin', ADMIN_PASSWORD);
@@ -18,7 +20,11 @@ const REVOCATION_MS = 2_000;
 /** The job of a killed worker is given to another when its lease of 30 s has ended. */
 const SCAN_MS = 90_000;
 const TAG_MOVES = 40;
-const BLOBS_DURING_KILL = 40;
+/** A new connection for every request. */
+const CLOSED = { headers: { connection: 'close' } };
+const CLIENTS = 6;
+const BLOBS_PER_CLIENT = 12;
+const BLOBS_BEFORE_KILL = 20;
 
 const checklist = new Checklist('test:distributed');
 const gitlab = await GitLabDouble.start();
@@ -202,29 +208,36 @@ async function revocationReachesEverybody(): Promise<string> {
   return `refused by both ${slowest} ms after`;
 }
 
-/** kill -9 while a client pushes through the round robin: it tries again, and everything acknowledged is there. */
+/** As clients do: from the beginning when a connection broke. Resolves with how often that was. */
+async function pushPatiently(to: PushTarget, blob: { bytes: Buffer; digest: string }): Promise<number> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await pushBlob(to, blob);
+      return attempt;
+    } catch (error) {
+      assert(attempt < 3, `a push fails again and again: ${String(error)}`);
+    }
+  }
+}
+
+/** kill -9 while clients push through the round robin: they try again, and everything acknowledged is there. */
 async function aRegistryMayDie(): Promise<string> {
   const victim = cluster.registries[0];
   assert(victim !== undefined, 'the cluster has no registry');
-  const acknowledged: { bytes: Buffer; digest: string }[] = [];
+  const acknowledged: string[] = [];
   let retries = 0;
-  for (let index = 0; index < BLOBS_DURING_KILL; index++) {
-    const bytes = randomBytes(200_000);
-    const blob = { bytes, digest: sha256(bytes) };
-    if (index === BLOBS_DURING_KILL / 4) void victim.kill();
-    for (let attempt = 0; ; attempt++) {
-      try {
-        await pushBlob(target(cluster.url, 'survivors'), blob);
-        break;
-      } catch (error) {
-        retries++;
-        assert(attempt < 3, `a push fails again and again: ${String(error)}`);
-      }
+  const pushMany = async (): Promise<void> => {
+    for (let index = 0; index < BLOBS_PER_CLIENT; index++) {
+      const bytes = randomBytes(1_000_000);
+      const blob = { bytes, digest: sha256(bytes) };
+      retries += await pushPatiently(target(cluster.url, 'survivors'), blob);
+      acknowledged.push(blob.digest);
+      if (acknowledged.length === BLOBS_BEFORE_KILL) void victim.kill();
     }
-    acknowledged.push(blob);
-  }
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, pushMany));
   assert(await victim.ended(5_000), 'the registry was not killed');
-  for (const { digest } of acknowledged) {
+  for (const digest of acknowledged) {
     const read = await ask(cluster.url, `survivors/blobs/${digest}`);
     assertEqual(sha256(Buffer.from(await read.arrayBuffer())), digest, 'an acknowledged blob');
   }
@@ -248,6 +261,29 @@ async function untilScanned(repository: string, tag: string): Promise<void> {
     assert(Date.now() < deadline, `not scanned ${SCAN_MS} ms after the scanner was there again`);
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
+}
+
+/** Two registries listen on one port; the system shares connections out, and one of them may die. */
+async function onePortIsShared(): Promise<string> {
+  const port = await freePort();
+  const environment = { ...cluster.environment, SLUICE_REUSE_PORT: 'true' };
+  const pair = [1, 2].map(() => new AppProcess('registry', { port, directory: tmpdir(), environment }));
+  const started = async (): Promise<string> =>
+    /^process_start_time_seconds (\S+)/m.exec(
+      await (await fetch(`http://127.0.0.1:${port}/metrics`, CLOSED)).text(),
+    )?.[1] ?? '';
+  try {
+    for (const each of pair) await each.launch();
+    const seen = new Set<string>();
+    const deadline = Date.now() + 30_000;
+    while (seen.size < 2 && Date.now() < deadline) seen.add(await started());
+    assertEqual(seen.size, 2, 'processes that answer on the port');
+    await pair[0]?.kill();
+    for (let attempt = 0; attempt < 20; attempt++) assert((await started()) !== '', 'nobody answers');
+  } finally {
+    for (const each of pair) await each.stop();
+  }
+  return 'both answered; after one was killed the other did';
 }
 
 async function theScannerMayDie(): Promise<string> {
@@ -327,6 +363,7 @@ try {
   await checklist.check('a revoked robot is refused by every replica within 2 s', revocationReachesEverybody);
   await checklist.check('a registry is killed, and pushes and pulls go on', aRegistryMayDie);
   await checklist.check('a registry that is told to stop finishes what runs', aRegistryDrains);
+  await checklist.check('several registries of one machine share a port', onePortIsShared);
   await checklist.check('a scanner is killed in a scan, and the scan finishes', theScannerMayDie);
 } catch (error) {
   console.error(cluster.output);
