@@ -42,6 +42,7 @@ export async function openIdentity(
       audit: stores.audit,
       tokenKeys: await openTokenKeys(tokenKeyFile),
       issuerKeys: new JwksIssuerKeys(issuers),
+      coherence: stores.coherence,
       ...(limits === null ? {} : { limits: limits.requests }),
       ...(limits === null || limits.failures === null ? {} : { failures: limits.failures }),
     },

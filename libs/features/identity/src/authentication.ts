@@ -11,6 +11,7 @@ import {
 import type { RateLimiter } from '@sluice/rate-limits';
 import type { LoginThrottle } from './login-throttle.ts';
 import type { Passwords } from './passwords.ts';
+import type { PrincipalMemory, Standing } from './principal-memory.ts';
 import type { RegistryTokens } from './registry-tokens.ts';
 import type { SecretHasher } from './secret-hasher.ts';
 import type { WorkloadIdentity } from './workload-identity.ts';
@@ -28,6 +29,7 @@ const TOUCH_EVERY_MS = 60_000;
 
 export interface AuthenticationParts {
   readonly principals: PrincipalStore;
+  readonly standings: PrincipalMemory;
   readonly secrets: SecretStore;
   readonly hasher: SecretHasher;
   readonly passwords: Passwords;
@@ -96,7 +98,7 @@ export class Authentication {
     const caller = await this.authenticate(authorization, address);
     const { principal, access } = caller;
     if (access === null || principal.kind === 'anonymous') return caller;
-    const record = await this.#parts.principals.byId(principal.id);
+    const record = await this.#parts.standings.standing(principal.id);
     if (record === null || record.epoch !== principal.epoch || !isAlive(record, this.#now())) {
       throw refused('the token was revoked: log in again');
     }
@@ -223,7 +225,7 @@ function toPrincipal(record: PrincipalRecord): Principal {
   throw refused('a workload has no password and no secrets');
 }
 
-function isAlive(record: PrincipalRecord, now: Date): boolean {
+function isAlive(record: Standing, now: Date): boolean {
   return record.disabledAt === null && (record.expiresAt === null || record.expiresAt > now);
 }
 

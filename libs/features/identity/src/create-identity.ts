@@ -4,6 +4,7 @@ import type {
   GrantStore,
   NodeStore,
   PrincipalStore,
+  ReadCoherence,
   SecretStore,
   SeenTokens,
 } from '@sluice/database';
@@ -15,6 +16,7 @@ import { Authentication } from './authentication.ts';
 import { CiBindings } from './ci-bindings.ts';
 import { LoginThrottle, type ThrottleOptions } from './login-throttle.ts';
 import { Passwords } from './passwords.ts';
+import { PrincipalMemory } from './principal-memory.ts';
 import { RegistryTokens, type TokenKeys } from './registry-tokens.ts';
 import { Robots } from './robots.ts';
 import { SecretHasher } from './secret-hasher.ts';
@@ -37,6 +39,8 @@ export interface IdentityPorts {
   readonly limits?: RateLimiter;
   /** Counts failed logins for all replicas; absent: each counts for itself. */
   readonly failures?: FailureCounts;
+  /** For processes that may remember what they have read; absent: read every time. */
+  readonly coherence?: ReadCoherence;
 }
 
 export interface IdentityOptions {
@@ -83,6 +87,7 @@ export function createIdentity(ports: IdentityPorts, options: IdentityOptions): 
   const authentication = new Authentication(
     {
       principals,
+      standings: new PrincipalMemory(principals, ports.coherence ?? null),
       secrets,
       hasher,
       passwords,

@@ -63,6 +63,20 @@ export class PipelinedConnections {
     }
   }
 
+  /** As {@link query}, for a statement that writes: it is not run again when the connection is lost. */
+  async write<Row extends readonly unknown[]>(
+    statement: NamedStatement,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    const lane = this.#lane();
+    try {
+      return await this.#ask<Row>(lane, statement, values);
+    } catch (error) {
+      if (!isAboutStatement(error)) this.#lose(lane, error);
+      throw error;
+    }
+  }
+
   /**
    * Runs the statements in one transaction and one round trip, so none can use what another returned. Returns the rows
    * of each. Whether a transaction whose connection was lost has happened is not known: it is not run again.

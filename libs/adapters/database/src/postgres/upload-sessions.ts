@@ -27,7 +27,7 @@ interface SessionRow {
   must_rehash: boolean;
 }
 
-const COLUMNS = [
+const NAMES = [
   'id',
   'repository_id',
   'storage_key',
@@ -39,9 +39,26 @@ const COLUMNS = [
   'writer',
   'writer_until',
   'must_rehash',
-]
-  .map((column) => `s.${column}`)
-  .join(', ');
+] as const;
+const COLUMNS = NAMES.map((column) => `s.${column}`).join(', ');
+
+/** No rows when nobody has pushed to the repository yet. */
+const CREATE: NamedStatement = {
+  name: 'upload-create',
+  text: `INSERT INTO upload_session AS s (id, repository_id, principal_id, storage_key, algorithm, parts, expires_at)
+    SELECT $1, id, $2, $3, $4, 'null', now() + make_interval(secs => $5) FROM repository WHERE name = $6
+    RETURNING ${COLUMNS}`,
+};
+
+const ACQUIRE: NamedStatement = {
+  name: 'upload-acquire',
+  text: `UPDATE upload_session s SET state = 'writing', writer = $3, writer_until = now() + make_interval(secs => $4),
+      must_rehash = s.must_rehash OR s.state <> 'open'
+    FROM repository r
+    WHERE s.id = $1 AND r.id = s.repository_id AND r.name = $2 AND s.expires_at > now()
+      AND (s.state = 'open' OR s.writer_until < now())
+    RETURNING ${COLUMNS}`,
+};
 
 /** In the order of registry-rows.ts: with the repository locked, nobody can begin to wait for the blob. */
 const LOCK_SESSION: NamedStatement = {
@@ -96,14 +113,8 @@ export class PostgresUploadSessions extends UploadSessions {
       session.algorithm,
       session.ttlSeconds,
     ];
-    const [created] = await queryRows<SessionRow>(
-      this.#source,
-      `INSERT INTO upload_session AS s (id, repository_id, principal_id, storage_key, algorithm, parts, expires_at)
-       SELECT $1, id, $2, $3, $4, 'null', now() + make_interval(secs => $5) FROM repository WHERE name = $6
-       RETURNING ${COLUMNS}`,
-      [...parameters, session.repository],
-    );
-    if (created !== undefined) return toSession(created);
+    const [created] = await this.#writes.write(CREATE, [...parameters, session.repository]);
+    if (created !== undefined) return toSession(named(created));
     const repository = await ensureRepository(this.#source, session.repository);
     const rows = await queryRows<SessionRow>(
       this.#source,
@@ -132,17 +143,8 @@ export class PostgresUploadSessions extends UploadSessions {
     leaseSeconds: number,
   ): Promise<UploadSession | 'busy' | null> {
     if (!UUID.test(id)) return null;
-    const rows = await queryRows<SessionRow>(
-      this.#source,
-      `UPDATE upload_session s SET state = 'writing', writer = $3, writer_until = now() + make_interval(secs => $4),
-         must_rehash = s.must_rehash OR s.state <> 'open'
-       FROM repository r
-       WHERE s.id = $1 AND r.id = s.repository_id AND r.name = $2 AND s.expires_at > now()
-         AND (s.state = 'open' OR s.writer_until < now())
-       RETURNING ${COLUMNS}`,
-      [id, repository, writer, leaseSeconds],
-    );
-    if (rows[0] !== undefined) return toSession(rows[0]);
+    const [acquired] = await this.#writes.write(ACQUIRE, [id, repository, writer, leaseSeconds]);
+    if (acquired !== undefined) return toSession(named(acquired));
     return (await this.find(id, repository)) === null ? null : 'busy';
   }
 
@@ -305,6 +307,11 @@ async function checkEnvelope(runner: StatementRunner, objectKey: string, domain:
   throw new Error(
     `the upload is not encrypted under keys of the domain "${domain}": every process needs SLUICE_ENCRYPTION_KEY_FILE`,
   );
+}
+
+/** A row that came as an array in the order of {@link NAMES}. */
+function named(row: readonly unknown[]): SessionRow {
+  return Object.fromEntries(NAMES.map((name, index) => [name, row[index]])) as unknown as SessionRow;
 }
 
 function toSession(row: SessionRow): UploadSession {
