@@ -135,8 +135,11 @@ async function authenticate(
   route: Route<Kind>,
 ): Promise<Caller> {
   const { authorization } = request.headers;
-  // Without a challenge clients take it that nobody needs to log in, and never do (docker, skopeo, crane).
-  if (authorization === undefined) throw new OciError('UNAUTHORIZED', 'authentication required');
+  if (authorization === undefined) {
+    await authentication.authenticate(undefined, request.ip);
+    // Without a challenge clients take it that nobody needs to log in, and never do (docker, skopeo, crane).
+    throw new OciError('UNAUTHORIZED', 'authentication required');
+  }
   return route.bringsEpoch === true
     ? authentication.authenticate(authorization, request.ip)
     : authentication.authenticateFresh(authorization, request.ip);

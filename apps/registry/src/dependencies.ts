@@ -8,9 +8,9 @@ import type { BodyPace } from './http/request-body.ts';
 export interface DataPlaneAuthentication {
   /**
    * Checks the credential by itself; the epoch of a token's principal is left to the caller's own query. No header:
-   * anonymous.
+   * anonymous. Counts the request for its address and its principal.
    *
-   * @throws AccessError credentials-*
+   * @throws AccessError credentials-*, rate-limited
    */
   authenticate(authorization: string | undefined, address: string): Promise<Caller>;
 

@@ -86,6 +86,10 @@ describe('too many requests', () => {
         );
       expect(await times(6, ask)).toEqual([401, 401, 401, 401, 429, 429]);
       expect((await new TestClient(replica, 'dev').request('GET', '/v2/')).status).toBe(429);
+      clock.now += 3_600_000;
+      const unknown = new TestClient(replica, null);
+      const challenged = await times(5, () => unknown.request('GET', '/v2/'));
+      expect(challenged.map(({ status }) => status)).toEqual([401, 401, 401, 401, 429]);
     } finally {
       await replica.close();
     }
