@@ -3,13 +3,13 @@ import type { UploadSessions } from '@sluice/database';
 import { OciError } from '@sluice/domain/oci';
 
 /** A session whose writer is silent for this long may be taken by another. */
-export const WRITER_LEASE_SECONDS = 8;
+export const WRITER_LEASE_SECONDS = 6;
 /**
  * A writer stops this long before, so that bytes which it has handed on already are stored when another begins, also
  * when the clock of the database runs a little faster.
  */
-const MARGIN_MS = 3_000;
-const HEARTBEAT_MS = 1_500;
+const MARGIN_MS = 2_000;
+const HEARTBEAT_MS = 1_200;
 /** So often a writer that is cut off from the database asks for its lease. */
 const RETRY_MS = 250;
 /** And for so long: clients and proxies give up sooner. */
