@@ -32,6 +32,7 @@ export interface ListedUpload extends ListedObject {
   readonly uploadId: string;
 }
 
+const CHECK_MS = 5_000;
 /** The slowest connection that is waited for. */
 const BYTES_PER_MS_MIN = 2_000;
 
@@ -60,9 +61,13 @@ export class Bucket {
     this.#publicClient.destroy();
   }
 
+  /** Whether the bucket answers, within a time that a check of readiness can wait. */
   async check(): Promise<void> {
     const command = new HeadBucketCommand({ Bucket: this.#name });
-    await this.#call('cannot reach the bucket', 0, (options) => this.#client.send(command, options));
+    const abortSignal = AbortSignal.timeout(Math.min(this.#timeoutMs, CHECK_MS));
+    await this.#call('cannot reach the bucket', 0, (options) =>
+      this.#client.send(command, { ...options, abortSignal }),
+    );
   }
 
   /** @param claims headers in place of those that describe `body`, to see whether the store checks them */
