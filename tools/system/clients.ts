@@ -9,6 +9,7 @@ import { GitLabDouble } from '@sluice/testing';
 import { killAmongPushes } from './clients/large.ts';
 import { Matrix } from './clients/matrix.ts';
 import { warnInsteadOfRefusing } from './clients/policy.ts';
+import { redirectDownloads } from './clients/redirect.ts';
 import { createRunners } from './clients/runners.ts';
 import { buildSamples } from './clients/samples.ts';
 import { CLIENTS, type Client } from './clients/table.ts';
@@ -40,6 +41,8 @@ try {
     await pushes;
     await matrix.run('degraded', LANES);
     await victim.launch();
+    await redirectDownloads(world);
+    await matrix.run('redirected', LANES);
     await warnInsteadOfRefusing(cluster);
     await matrix.run('lenient', LANES);
   } finally {

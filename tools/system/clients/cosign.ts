@@ -39,6 +39,7 @@ export class Cosign implements Runner {
       'cosign bundle': () => this.#bundle(),
       'cosign legacy': () => this.#legacy(),
       delete: () => this.#clean(),
+      'redirected pull': () => this.#verifyBundle(),
       ...(isOld
         ? {
             SBOM: () => this.#attachSbom(),
@@ -92,6 +93,11 @@ export class Cosign implements Runner {
     await this.#verify(image, 'bundle');
     // Release 2 shows and saves what has a tag, and nothing else.
     if (this.client === 'cosign') await this.#saveAndLoad(image, 'bundle');
+  }
+
+  /** The signatures of the phase before, read anew. */
+  async #verifyBundle(): Promise<void> {
+    await this.#verify(await this.#pushed('bundle'), 'bundle');
   }
 
   async #legacy(): Promise<void> {

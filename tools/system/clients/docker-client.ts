@@ -3,6 +3,7 @@ import { DockerDaemon } from '../docker.ts';
 import type { Outcome } from '../run.ts';
 import { type Cells, configFor, expectLogin, type Runner, slug } from './graph.ts';
 import { LARGE_BYTES, writeFiles } from './large.ts';
+import { type Seed, seedRedirected } from './redirect.ts';
 import { type Descriptor, DOCKER_LIST, DOCKER_MANIFEST } from './sample.ts';
 import type { Samples } from './samples.ts';
 import type { World } from './world.ts';
@@ -39,6 +40,7 @@ export class Docker implements Runner {
       'Docker list': () => this.#list(samples),
       'large, replica killed': () => this.#pushAndPull('docker/large', LARGE_BYTES),
       'copy and mount': () => this.#mount(),
+      'redirected pull': async () => this.#pull(await seedRedirected(world, this.client)),
     };
   }
 
@@ -115,10 +117,14 @@ export class Docker implements Runner {
   async #pullSeeds(name: string, samples: Samples): Promise<void> {
     for (const [at, sample] of (samples.get(name) ?? []).entries()) {
       const repository = await this.#world.seed(`docker-${slug(name)}-${at}`, sample);
-      const reference = `${this.#world.reference(repository)}:v1`;
-      await this.#docker('pull', '--platform=linux/amd64', reference);
-      await this.#expectImage(reference, configFor(sample), sample.root.digest);
+      await this.#pull({ sample, repository });
     }
+  }
+
+  async #pull({ sample, repository }: Seed): Promise<void> {
+    const reference = `${this.#world.reference(repository)}:v1`;
+    await this.#docker('pull', '--platform=linux/amd64', reference);
+    await this.#expectImage(reference, configFor(sample), sample.root.digest);
   }
 
   async #expectImage(reference: string, id: string, digest: string): Promise<void> {

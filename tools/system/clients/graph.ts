@@ -1,5 +1,6 @@
 import type { Outcome } from '../run.ts';
 import { assert } from '../checklist.ts';
+import { seedRedirected } from './redirect.ts';
 import { hex, type Sample } from './sample.ts';
 import type { Samples } from './samples.ts';
 import type { Client } from './table.ts';
@@ -58,19 +59,24 @@ export function graphCells(
   without: readonly string[] = [],
 ): Cells {
   const names = COPIED.filter((name) => !without.includes(name));
-  return Object.fromEntries(
-    names.map((name) => [
-      name,
-      async () => {
-        for (const [at, sample] of (samples.get(name) ?? []).entries()) {
-          const repository = `${client.client}/${slug(name)}-${at}`;
-          await client.push(sample, repository);
-          await world.expectStored(repository, sample);
-          await client.pull(sample, repository);
-        }
-      },
-    ]),
-  );
+  const copied = names.map((name) => [
+    name,
+    async () => {
+      for (const [at, sample] of (samples.get(name) ?? []).entries()) {
+        const repository = `${client.client}/${slug(name)}-${at}`;
+        await client.push(sample, repository);
+        await world.expectStored(repository, sample);
+        await client.pull(sample, repository);
+      }
+    },
+  ]);
+  return {
+    ...(Object.fromEntries(copied) as Cells),
+    'redirected pull': async () => {
+      const { sample, repository } = await seedRedirected(world, client.client);
+      await client.pull(sample, repository);
+    },
+  };
 }
 
 /** A wrong password gets nowhere, and the right one does. */

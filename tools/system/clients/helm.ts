@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sha256 } from '@sluice/testing';
 import { assert, assertEqual } from '../checklist.ts';
 import { run, type Outcome } from '../run.ts';
 import { type Cells, expectLogin, type Runner } from './graph.ts';
@@ -24,6 +25,7 @@ export class Helm implements Runner {
       login: () => expectLogin(world, this.client, (user, password) => this.#login(user, password)),
       'Helm chart': () => this.#chart(),
       'many tags': () => this.#findVersion(),
+      'redirected pull': () => this.#pullAgain(),
     };
   }
 
@@ -53,6 +55,19 @@ export class Helm implements Runner {
     }
     await this.#expectStored(directory);
     await this.#pull(directory, keys.public);
+  }
+
+  /** The chart of the phase before, fetched anew: helm keeps what it has by digest. */
+  async #pullAgain(): Promise<void> {
+    const to = this.#world.scratch(this.client);
+    const cache = ['--content-cache', join(to, 'cache'), '--plain-http', '-d', to];
+    await this.#helm('pull', ...cache, '--version', '1.1.0', `${this.#repository}/web`);
+    const { layers } = await this.#world.manifestJson<{ layers: Descriptor[] }>('helm/web', '1.1.0');
+    const digest = sha256(readFileSync(join(to, 'web-1.1.0.tgz')));
+    assert(
+      layers.some((layer) => layer.digest === digest),
+      'the chart was pulled with other bytes',
+    );
   }
 
   /** helm lists all tags to find the version that a range means; the highest stands on the second page. */

@@ -34,6 +34,7 @@ export class Notation implements Runner {
     this.cells = {
       login: () => expectLogin(world, this.client, (user, password) => this.#list(user, password)),
       Notation: () => this.#signAndVerify(),
+      'redirected pull': () => this.#verifyAgain(),
     };
   }
 
@@ -79,6 +80,13 @@ export class Notation implements Runner {
     );
     const inspected = await this.#notation('inspect', '--output', 'json', reference);
     assert(inspected.includes(KEY), `notation inspect says: ${inspected}`);
+  }
+
+  /** The signatures of the phase before, read anew. */
+  async #verifyAgain(): Promise<void> {
+    const { root } = await ociImage('notation');
+    const reference = `${this.#world.reference('seed/notation')}@${root.digest}`;
+    assert(/Successfully verified/.test(await this.#notation('verify', reference)), 'notation verify');
   }
 
   async #prepare(): Promise<void> {

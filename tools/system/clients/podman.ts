@@ -6,6 +6,7 @@ import { type Cells, configFor, expectLogin, type Runner, slug } from './graph.t
 import { LARGE_BYTES, writeFiles } from './large.ts';
 import { expectManyTags, tagMany } from './many-tags.ts';
 import { checkChunkedLayer } from './ranges.ts';
+import { type Seed, seedRedirected } from './redirect.ts';
 import { type Descriptor, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from './sample.ts';
 import type { Samples } from './samples.ts';
 import type { World } from './world.ts';
@@ -58,6 +59,7 @@ export class Podman implements Runner {
       'large, replica killed': () =>
         this.#pushAndPull(own('large'), OCI_MANIFEST, ['--format=oci'], LARGE_BYTES),
       'copy and mount': () => this.#copy(),
+      'redirected pull': async () => this.#pull(await seedRedirected(world, client)),
       ...(client === 'podman'
         ? { 'zstd:chunked': () => this.#chunked(own('chunked')), 'many tags': () => this.#listTags() }
         : {}),
@@ -192,11 +194,15 @@ pull_options = {enable_partial_images = "true", use_hard_links = "false"}
   async #pullSeeds(name: string): Promise<void> {
     for (const [at, sample] of (this.#samples.get(name) ?? []).entries()) {
       const repository = await this.#world.seed(`${this.client}-${slug(name)}-${at}`, sample);
-      const reference = `${this.#world.reference(repository)}:v1`;
-      await this.#run('pull', '--tls-verify=false', reference);
-      const { id } = await this.#inspect(reference);
-      assertEqual(`sha256:${id}`, configFor(sample), 'id of the pulled image');
+      await this.#pull({ sample, repository });
     }
+  }
+
+  async #pull({ sample, repository }: Seed): Promise<void> {
+    const reference = `${this.#world.reference(repository)}:v1`;
+    await this.#run('pull', '--tls-verify=false', reference);
+    const { id } = await this.#inspect(reference);
+    assertEqual(`sha256:${id}`, configFor(sample), 'id of the pulled image');
   }
 
   async #build(reference: string, bytes: number): Promise<void> {

@@ -28,8 +28,11 @@ export const REASONS = {
 } as const;
 export type Reason = keyof typeof REASONS;
 
-/** When a kind is run: before, during and after the kill of a replica; `lenient` under a policy that an admin set. */
-export type Phase = 'login' | 'gated' | 'killed' | 'degraded' | 'lenient';
+/**
+ * When a kind is run: before the kill of a replica, during it, while one replica is left, while the object store hands
+ * the blobs out, and under a policy that an admin has set.
+ */
+export type Phase = 'login' | 'gated' | 'killed' | 'degraded' | 'redirected' | 'lenient';
 
 export interface Kind {
   readonly name: string;
@@ -78,6 +81,7 @@ export const KINDS: readonly Kind[] = [
   kind('large, replica killed', 'killed', 'x  x  x   x  x  x     x  x      d  d     d  d'),
   kind('copy and mount',     'degraded', 'x  x  x   x  x  x     x  d      d  x     d  d'),
   kind('delete',             'degraded', 'd  d  d   x  x  x     x  d      d  x     x  d'),
+  kind('redirected pull',    'redirected', 'x  x  x x  x  x     x  x      x  x     x  x'),
   kind('sparse index',       'lenient', 'x  x  x    x  x  x     x  x      b  b     b  b'),
   kind('nondistributable',   'lenient', 'g  x  x    x  x  x     x  x      b  b     b  b'),
   kind('foreign layer',      'lenient', 'g  x  x    x  x  x     x  x      b  b     b  b'),

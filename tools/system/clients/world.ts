@@ -20,7 +20,7 @@ export interface Deployment {
     method: string,
     path: string,
     body?: unknown,
-    options?: { readonly expect?: number },
+    options?: { readonly expect?: number; readonly headers?: Record<string, string> },
   ): Promise<ApiAnswer<T>>;
 }
 
@@ -200,10 +200,15 @@ export class World {
     return ((await answer.json()) as { manifests: Descriptor[] }).manifests;
   }
 
-  get(path: string, headers: Record<string, string> = {}): Promise<Response> {
+  get(
+    path: string,
+    headers: Record<string, string> = {},
+    redirect: 'follow' | 'manual' = 'follow',
+  ): Promise<Response> {
     const authorization = basic('admin', ADMIN_PASSWORD);
     return fetch(`${this.deployment.url}/v2/${path}`, {
       headers: { accept: '*/*', authorization, ...headers },
+      redirect,
     });
   }
 
