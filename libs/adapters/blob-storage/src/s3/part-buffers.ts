@@ -32,7 +32,7 @@ export class PartBuffers {
   }
 }
 
-/** Lets so many bytes be under way at once over all uploads of a process; a bigger one goes alone. */
+/** Lets so many bytes be under way at once over all uploads of a process; of bigger parts two. */
 export class ByteBudget {
   readonly #max: number;
   readonly #waiting: { readonly bytes: number; readonly begin: () => void }[] = [];
@@ -61,6 +61,6 @@ export class ByteBudget {
   }
 
   #fits(bytes: number): boolean {
-    return this.#used === 0 || this.#used + bytes <= this.#max;
+    return this.#used <= bytes || this.#used + bytes <= this.#max;
   }
 }

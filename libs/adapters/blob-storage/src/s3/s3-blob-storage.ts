@@ -30,7 +30,7 @@ import {
 } from './upload-state.ts';
 
 /** Bytes that are on their way to the store at once, over all uploads. */
-const IN_FLIGHT_BYTES = 40 * 1_048_576;
+const IN_FLIGHT_BYTES = 24 * 1_048_576;
 const KEY = /^[0-9a-f]{2}\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
