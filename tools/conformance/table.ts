@@ -16,13 +16,15 @@ export function renderTable(results: readonly SuiteResult[]): string {
     }),
   ];
   const counts = (kind: Entry['kind']): string[] => [
-    'pass/skip/fail',
-    ...results.map((result) => {
-      const of = (state: EntryState): number =>
-        result.entries.filter((entry) => entry.kind === kind && entry.state === state).length;
-      return result.entries.some((entry) => entry.kind === kind)
-        ? `${of('pass')}/${of('skip') + of('disabled')}/${of('fail')}`
-        : '';
+    'pass/skip/fail/excused',
+    ...results.map(({ entries, excused }) => {
+      const all = entries.filter((entry) => entry.kind === kind);
+      const of = (state: EntryState): Entry[] => all.filter((entry) => entry.state === state);
+      const left = [...of('skip'), ...of('disabled')];
+      const fine = left.filter(({ name }) => excused.has(name)).length;
+      return all.length === 0
+        ? ''
+        : `${of('pass').length}/${left.length - fine}/${of('fail').length}/${fine}`;
     }),
   ];
   return columns([
