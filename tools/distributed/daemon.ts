@@ -4,6 +4,11 @@ const START_SECONDS = 90;
 const STOP_SECONDS = 45;
 const OUTPUT_CHARACTERS = 200_000;
 
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /**
  * A server that was started as a child: it ends with this process at the latest. Started `detached`, so that Ctrl-C in
  * the terminal does not reach it: it is told to end when its turn has come.
@@ -20,11 +25,10 @@ export class Daemon {
     this.name = name;
     this.#child = child;
     this.#stopSignal = stopSignal;
-    const kill = (): void => void child.kill('SIGKILL');
-    process.once('exit', kill);
+    running.add(child);
     this.#ended = new Promise((resolve) => {
       const end = (): void => {
-        process.removeListener('exit', kill);
+        running.delete(child);
         resolve();
       };
       child.once('exit', end);

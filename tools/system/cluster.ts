@@ -5,6 +5,8 @@ import { ADMIN_PASSWORD, type ApiAnswer, type ApiCallOptions, callApi } from './
 export interface ClusterOptions {
   /** Replicas of the registry. Default 2. */
   readonly registries?: number;
+  /** Replicas of the API. Default 1. */
+  readonly apis?: number;
   /** `s3` (default) starts an S3 server, `fs` is a directory that all processes share. */
   readonly storage?: 's3' | 'fs';
   /** Whether jobs are dispatched by Redis. Default true. */
@@ -25,7 +27,7 @@ export class Cluster {
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     return new Cluster(
       await Deployment.start({
-        replicas: { registry: options.registries ?? 2, api: 1, scanner: 1, signer: 1 },
+        replicas: { registry: options.registries ?? 2, api: options.apis ?? 1, scanner: 1, signer: 1 },
         storage: options.storage ?? 's3',
         redis: options.redis ?? true,
         port: 0,
@@ -49,8 +51,8 @@ export class Cluster {
     return this.#deployment.processes('registry');
   }
 
-  get apiProcess(): AppProcess {
-    return only(this.#deployment.processes('api'));
+  get apis(): readonly AppProcess[] {
+    return this.#deployment.processes('api');
   }
 
   get scanner(): AppProcess {
@@ -82,7 +84,7 @@ export class Cluster {
 
   /** What all processes have logged, for a failed check. */
   get output(): string {
-    const all = [...this.registries, this.apiProcess, this.scanner, this.signer];
+    const all = [...this.registries, ...this.apis, this.scanner, this.signer];
     return all.map((each) => `--- ${each.name} ${each.url}\n${each.output.slice(-4_000)}`).join('\n');
   }
 

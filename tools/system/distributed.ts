@@ -29,7 +29,7 @@ const BLOBS_BEFORE_KILL = 20;
 const checklist = new Checklist('test:distributed');
 const gitlab = await GitLabDouble.start();
 const startedAt = Date.now();
-const cluster = await Cluster.start({ environment: { SLUICE_GITLAB_URL: gitlab.issuer } });
+const cluster = await Cluster.start({ apis: 2, environment: { SLUICE_GITLAB_URL: gitlab.issuer } });
 const startSeconds = Math.round((Date.now() - startedAt) / 1_000);
 
 const [a, b] = cluster.registries.map((each) => each.url) as [string, string];
@@ -85,7 +85,7 @@ async function startedOnEmptyDatabase(): Promise<string> {
     ['default'],
     'policies',
   );
-  return `5 processes at once, ready after ${startSeconds} s`;
+  return `6 processes at once, ready after ${startSeconds} s`;
 }
 
 async function tokensHoldEverywhere(): Promise<string> {
@@ -286,6 +286,22 @@ async function onePortIsShared(): Promise<string> {
   return 'both answered; after one was killed the other did';
 }
 
+/** kill -9 of an API just after pushes: events become jobs, and the API answers, without it. */
+async function anApiMayDie(): Promise<string> {
+  const [victim] = cluster.apis;
+  assert(victim !== undefined, 'the cluster has no API');
+  const tags = ['one', 'two', 'three', 'four'];
+  for (const tag of tags) {
+    await pushImage(target(cluster.url, 'apis'), await image(), tag);
+    if (tag === 'two') await victim.kill();
+  }
+  const killedAt = Date.now();
+  for (const tag of tags) await untilScanned('apis', tag);
+  const seconds = Math.round((Date.now() - killedAt) / 1_000);
+  await victim.launch();
+  return `${tags.length} pushes were scanned within ${seconds} s`;
+}
+
 async function theScannerMayDie(): Promise<string> {
   const { scanner } = cluster;
   await scanner.stop();
@@ -363,6 +379,7 @@ try {
   await checklist.check('a revoked robot is refused by every replica within 2 s', revocationReachesEverybody);
   await checklist.check('a registry is killed, and pushes and pulls go on', aRegistryMayDie);
   await checklist.check('a registry that is told to stop finishes what runs', aRegistryDrains);
+  await checklist.check('an API is killed, and what was pushed is scanned', anApiMayDie);
   await checklist.check('several registries of one machine share a port', onePortIsShared);
   await checklist.check('a scanner is killed in a scan, and the scan finishes', theScannerMayDie);
 } catch (error) {
