@@ -23,6 +23,11 @@ export const USAGE = `npm run bench -- [options]
   --quick           short turns, less data: shows the direction only
 Only a whole run (no option but --rounds) writes docs/benchmarks.md.`;
 
+/** Whether the row is to be measured. */
+export function selects({ only }: Options, id: string): boolean {
+  return only.length === 0 || only.some((beginning) => id.startsWith(beginning));
+}
+
 /** @throws Error that says what is allowed */
 export function parseOptions(args: readonly string[]): Options {
   const { values } = parseArgs({

@@ -1,4 +1,5 @@
 import { type Figure, ratio, type RowResult } from './compare.ts';
+import { PAGE_RATIO_MAX, type PageFigure } from './pages.ts';
 import type { Goals } from './rows/row.ts';
 
 export type TransportName = 'plain' | 'tls';
@@ -33,6 +34,21 @@ export function tableOf(results: readonly RowResult[], transport: TransportName)
     return `| ${cells.join(' | ')} |`;
   });
   return [`| ${head.join(' | ')} |`, `|${head.map(() => '---').join('|')}|`, ...lines].join('\n');
+}
+
+/** First and last pages of lists, as Markdown. */
+export function pagesTable(figures: readonly PageFigure[]): string {
+  const lines = figures.map(
+    ({ name, first, last, ratio: times }) =>
+      `| ${name} | ${short(first)} ms | ${short(last)} ms | ${times.toFixed(2)} | <= ${PAGE_RATIO_MAX}: ${times > PAGE_RATIO_MAX ? 'missed' : 'reached'} |`,
+  );
+  return [
+    '100,000 tags in one repository, and 10,000 referrers of one manifest; pages of 1,000.',
+    '',
+    '| list | first page | last page | last / first | goal |',
+    '|---|---|---|---|---|',
+    ...lines,
+  ].join('\n');
 }
 
 export function judge(result: RowResult, transport: TransportName): Judgement {

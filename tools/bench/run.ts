@@ -11,7 +11,8 @@ import { ROOT } from '../system/paths.ts';
 import { compare, ratio, type RowResult } from './compare.ts';
 import { conditionsOf } from './conditions.ts';
 import { Driver } from './driver/driver.ts';
-import { type Options, parseOptions } from './options.ts';
+import { type Options, parseOptions, selects } from './options.ts';
+import { benchPages, PAGE_RATIO_MAX, type PageFigure } from './pages.ts';
 import { createTls } from './registries/certificate.ts';
 import { DISTRIBUTION } from './registries/distribution.ts';
 import { Peer } from './registries/peer.ts';
@@ -19,7 +20,7 @@ import type { Registry, Transport } from './registries/registry.ts';
 import { SluiceProcesses } from './registries/sluice-processes.ts';
 import { SluiceStandalone } from './registries/sluice-standalone.ts';
 import { zot } from './registries/zot.ts';
-import { judge, PEERS, tableOf, type TransportName } from './report.ts';
+import { judge, pagesTable, PEERS, tableOf, type TransportName } from './report.ts';
 import { PUSHES } from './rows/pushes.ts';
 import { READS } from './rows/reads.ts';
 import type { Bench, Row } from './rows/row.ts';
@@ -27,10 +28,10 @@ import { buildSeed, plant, type Seed } from './seed.ts';
 
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
-  const rows = [...READS, ...PUSHES].filter(
-    ({ id }) => options.only.length === 0 || options.only.some((each) => id.startsWith(each)),
-  );
-  if (rows.length === 0) throw new Error(`--only ${options.only.join(',')}: no row has such an id`);
+  const rows = [...READS, ...PUSHES].filter(({ id }) => selects(options, id));
+  const hasPages = selects(options, 'pages');
+  if (rows.length === 0 && !hasPages)
+    throw new Error(`--only ${options.only.join(',')}: no row has such an id`);
   const tools = [
     options.standalone ? [] : ['postgresql-15'],
     options.peers.includes('distribution') ? ['registry'] : [],
@@ -44,9 +45,10 @@ async function main(): Promise<void> {
     console.log(`the driver itself costs ${ownCost.toFixed(1)} us of CPU time a small request`);
     const seed = await buildSeed();
     const results = new Map<TransportName, RowResult[]>();
-    for (const transport of options.transports) {
+    for (const transport of rows.length === 0 ? [] : options.transports) {
       results.set(transport, await measureAll(transport, rows, options, driver, seed));
     }
+    const pages = hasPages ? await measurePages(options) : [];
     const text = [
       ...conditionsOf(options, ownCost, zotWhy === null),
       '',
@@ -56,10 +58,11 @@ async function main(): Promise<void> {
         tableOf(each, transport),
         '',
       ]),
+      ...(pages.length === 0 ? [] : ['## Long lists', '', pagesTable(pages), '']),
     ].join('\n');
     console.log(`\n${text}`);
     if (options.write) writeFileSync(join(ROOT, 'docs', 'benchmarks.md'), `${PREAMBLE}\n${text}`);
-    summarise(results);
+    summarise(results, pages);
   } finally {
     await driver.close();
   }
@@ -129,17 +132,37 @@ function lineOf(result: RowResult, transport: TransportName): string {
   return `${transport} ${row.title} [${row.unit}]: ${figures.join(', ')}: ${ratios.join(', ')} ${judge(result, transport).text}`;
 }
 
-function summarise(results: ReadonlyMap<TransportName, readonly RowResult[]>): void {
+/** The last page of a long list beside its first, of Sluice alone. */
+async function measurePages({ quick }: Options): Promise<PageFigure[]> {
+  const figures = await benchPages(quick ? { tags: 10_000, referrers: 1_000, rounds: 20 } : {});
+  for (const { name, first, last, ratio: times } of figures) {
+    console.log(
+      `pages of ${name} [ms]: first ${first.toFixed(2)}, last ${last.toFixed(2)}: ${times.toFixed(2)}x`,
+    );
+  }
+  return figures;
+}
+
+function summarise(
+  results: ReadonlyMap<TransportName, readonly RowResult[]>,
+  pages: readonly PageFigure[],
+): void {
   const judged = [...results].flatMap(([transport, each]) =>
     each.map((result) => ({ transport, result, judgement: judge(result, transport) })),
   );
   const withGoal = judged.filter(({ judgement }) => judgement.text !== '');
-  const missed = withGoal.filter(({ judgement }) => judgement.isMissed);
-  const names = missed.map(({ transport, result }) => `${transport} ${result.row.id}`).join(', ');
-  console.log(
-    `bench: ${withGoal.length - missed.length} of ${withGoal.length} goals reached${names === '' ? '' : `; missed: ${names}`}`,
-  );
+  const missed = [
+    ...withGoal
+      .filter(({ judgement }) => judgement.isMissed)
+      .map(({ transport, result }) => `${transport} ${result.row.id}`),
+    ...pages.filter(({ ratio: times }) => times > PAGE_RATIO_MAX).map(({ name }) => `pages of ${name}`),
+  ];
+  const goals = withGoal.length + pages.length;
+  const names = missed.length === 0 ? '' : `; missed: ${missed.join(', ')}`;
+  console.log(`bench: ${goals - missed.length} of ${goals} goals reached${names}`);
   if (missed.length > 0) process.exitCode = 1;
 }
 
+// Servers that were started end with this process, but only if it ends in its own way.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 await main();

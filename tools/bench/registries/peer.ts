@@ -48,6 +48,7 @@ export class Peer implements Registry {
     const mint = new TokenMint();
     const args = program.configure({ directory, port, transport, mint });
     const child = spawn(program.binary, args, { stdio: 'ignore', cwd: directory });
+    process.once('exit', () => child.kill('SIGKILL'));
     const endpoint = { host: '127.0.0.1', port, certificate: transport.tls?.pem ?? null };
     const peer = new Peer(program.name, endpoint, child, directory, mint);
     await eventually(`${program.name} starts`, 30, () => peer.#answers());
