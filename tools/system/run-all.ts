@@ -19,6 +19,7 @@ const SUITES: readonly {
   { name: 'test:vectors', script: 'tools/vectors/run.ts' },
   { name: 'test:storage', script: 'tools/system/storage.ts' },
   { name: 'test:faults', script: 'tools/system/faults.ts', args: ['--short'] },
+  { name: 'test:encryption', script: 'tools/system/encryption.ts', args: ['--short'] },
   { name: 'test:access', script: 'tools/system/access.ts' },
   { name: 'test:jobs', script: 'tools/system/jobs.ts' },
   { name: 'demo', script: 'tools/demo/run.ts' },
