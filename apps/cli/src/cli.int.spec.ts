@@ -142,6 +142,22 @@ describe('the sluice command and a server', () => {
       expect(await json('project show team/app')).toMatchObject({ path: 'team/app', repositories: [] });
     });
 
+    it('changes the settings of a project, one by one', async () => {
+      expect(await json('project update team/app --blob-downloads redirect')).toMatchObject({
+        blobDownloads: 'redirect',
+        missingBlobs: 'refuse',
+        visibility: 'private',
+      });
+      expect(await json('project update team/app --missing-blobs accept')).toMatchObject({
+        blobDownloads: 'redirect',
+        missingBlobs: 'accept',
+      });
+      expect((await sluice('project update team/app')).exitCode).toBe(EXIT.usage);
+      expect((await sluice('project update team/app --blob-downloads never')).exitCode).toBe(EXIT.usage);
+      expect((await sluice('project update team/none --visibility public')).exitCode).toBe(EXIT.notFound);
+      await json('project update team/app --blob-downloads proxy --missing-blobs refuse');
+    });
+
     it('creates users, and gives and takes roles', async () => {
       const created = await sluice('user create anna --password-stdin', { stdin: 'anna-password' });
       expect(created.exitCode, created.stderr).toBe(EXIT.green);
