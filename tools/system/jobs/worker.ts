@@ -25,7 +25,7 @@ const ports = {
   notifications,
 };
 const dispatcher = new BullDispatcher(ports, redis, {
-  leaseSeconds: 3,
+  leaseSeconds: 8,
   pollSeconds,
   backOff: { baseSeconds: 0.2, maxSeconds: 1 },
   onError: (error) => process.stderr.write(`fault: ${String(error)}\n`),

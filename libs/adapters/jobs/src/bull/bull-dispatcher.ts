@@ -39,6 +39,8 @@ const BATCH = 200;
 const WINDOW = 1_000;
 /** How long nothing is sent after Redis refused something. */
 const MISTRUST_MS = 2_000;
+/** Every job that is queued or ends anywhere wakes every process; under load they look so often at most. */
+const FEED_GAP_MS = 50;
 
 /**
  * Runs jobs in many processes, told by Bull's messages on Redis that there is one to run. Which one it is, and that
@@ -68,6 +70,7 @@ export class BullDispatcher extends Dispatcher {
   #isReceiving = false;
   #mistrustUntil = 0;
   #lastExpiry = 0;
+  #lastFeed = -FEED_GAP_MS;
   #unsubscribe: () => Promise<void> = async () => undefined;
 
   /** @throws RedisSettingsError for a wrong URL or prefix; an unreachable Redis is no error */
@@ -160,8 +163,8 @@ export class BullDispatcher extends Dispatcher {
   }
 
   #wake(): void {
-    if (this.#viaRedis) this.#feeds.ask();
-    else this.#looks.ask();
+    if (!this.#viaRedis) this.#looks.ask();
+    else this.#feeds.askIn(this.#lastFeed + FEED_GAP_MS - performance.now());
   }
 
   #slotFreed(): void {
@@ -190,6 +193,7 @@ export class BullDispatcher extends Dispatcher {
   }
 
   async #feed(): Promise<void> {
+    this.#lastFeed = performance.now();
     // Redis itself tells when it is back; after a refusal nobody does.
     let waitMs = this.#link?.isUp === true && !this.#viaRedis ? MISTRUST_MS : this.#pollMs;
     try {

@@ -33,8 +33,9 @@ export class Rounds {
     });
   }
 
-  /** Asks later, unless somebody does so before. */
+  /** Asks later, unless somebody does so before; at once when the time is not positive. */
   askIn(milliseconds: number): void {
+    if (milliseconds <= 0) return this.ask();
     const endsAt = performance.now() + milliseconds;
     if (!this.#isOpen || endsAt >= this.#timerEndsAt) return;
     this.#clearTimer();
