@@ -1,13 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
+import { adopt } from '../lib/adopt.ts';
 
 const START_SECONDS = 90;
 const STOP_SECONDS = 45;
 const OUTPUT_CHARACTERS = 200_000;
-
-const running = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 /**
  * A server that was started as a child: it ends with this process at the latest. Started `detached`, so that Ctrl-C in
@@ -25,16 +21,12 @@ export class Daemon {
     this.name = name;
     this.#child = child;
     this.#stopSignal = stopSignal;
-    running.add(child);
+    adopt(child);
     this.#ended = new Promise((resolve) => {
-      const end = (): void => {
-        running.delete(child);
-        resolve();
-      };
-      child.once('exit', end);
+      child.once('exit', () => resolve());
       child.once('error', (error) => {
         this.#output += String(error);
-        end();
+        resolve();
       });
     });
     for (const stream of [child.stdout, child.stderr]) {

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { adopt } from '../lib/adopt.ts';
 import { createBucket } from '../lib/s3-request.ts';
 import { startCephDaemons } from './ceph.ts';
 import { installTools } from './install.ts';
@@ -74,9 +75,7 @@ function spawnServer(
     // Ctrl-C in a terminal is for whoever started it: what uses the server has to end first.
     detached: true,
   });
-  const kill = (): boolean => child.kill('SIGKILL');
-  process.once('exit', kill);
-  child.once('exit', () => process.removeListener('exit', kill));
+  adopt(child);
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)));
   child.once('exit', (code) => {
