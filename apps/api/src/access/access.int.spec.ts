@@ -157,6 +157,23 @@ describe('users, rights and credentials by the API', () => {
       expect(code(await change('public', { 'if-match': etag }))).toBe('412 precondition-failed');
     });
 
+    it('say whether manifests may come before their blobs; a change leaves what it does not name', async () => {
+      const path = `/projects/${await create('team/order')}`;
+      const change = (target: string, body: object) =>
+        call('PATCH', target, { body, headers: { 'if-match': '*' } });
+      expect((await call('GET', path)).body['missingBlobs']).toBe('refuse');
+      expect((await change(path, { missingBlobs: 'accept' })).body).toMatchObject({
+        visibility: 'private',
+        missingBlobs: 'accept',
+      });
+      expect((await change(path, { visibility: 'internal' })).body['missingBlobs']).toBe('accept');
+      for (const body of [{}, { missingBlobs: 'perhaps' }, { missingBlobs: null }]) {
+        expect((await change(path, body)).status).toBe(400);
+      }
+      const group = String((await call('GET', '/groups?path=team')).body.items?.[0]?.['id']);
+      expect((await change(`/groups/${group}`, { missingBlobs: 'accept' })).status).toBe(400);
+    });
+
     it('are deleted when empty', async () => {
       const project = await create('short/lived');
       const group = String((await call('GET', '/groups?path=short')).body.items?.[0]?.['id']);
