@@ -1,12 +1,17 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { S3Client } from '@aws-sdk/client-s3';
+import { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { DEFAULT_TIMEOUT_SECONDS, isProtected, type S3Options } from './s3-options.ts';
 
 /** Tries of one request, with the growing and random pauses of the SDK between them. */
 const ATTEMPTS = 4;
 const CONNECT_SECONDS = 5;
+/**
+ * Conflicts with a request of somebody else that pass: S3 says the first, a store on a file system the second while it
+ * removes the directory that the last object of a prefix left empty. The SDK takes no 409 for one that passes.
+ */
+const PASSING_CONFLICTS = new Set(['OperationAborted', 'ExistingObjectIsDirectory']);
 
 /**
  * A client with the settings that every S3 store understands.
@@ -37,6 +42,7 @@ export function createClient(options: S3Options): S3Client {
       httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: Infinity }),
     }),
   });
+  client.middlewareStack.add(markPassingConflicts, { step: 'deserialize', priority: 'high' });
   // TLS protects the payload, so its hash would only cost time: two thirds of what a part costs.
   if (isProtected(options)) {
     client.middlewareStack.add(withHeaders({ 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }), {
@@ -57,6 +63,20 @@ export function withHeaders(headers: Readonly<Record<string, string>>) {
       if (hasHeaders(args.request)) Object.assign(args.request.headers, headers);
       return next(args);
     };
+}
+
+/** A middleware inside the tries of a request: says of an error that trying again may help. */
+function markPassingConflicts<Args, Result>(next: (args: Args) => Promise<Result>) {
+  return async (args: Args): Promise<Result> => {
+    try {
+      return await next(args);
+    } catch (error) {
+      if (error instanceof S3ServiceException && PASSING_CONFLICTS.has(error.name)) {
+        Object.assign(error, { $retryable: { throttling: false } });
+      }
+      throw error;
+    }
+  };
 }
 
 function hasHeaders(request: unknown): request is { headers: Record<string, string> } {
