@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GitLabDouble } from '@sluice/testing';
-import { killAmongPushes } from './clients/large.ts';
+import { countPushing, killAmongPushes } from './clients/large.ts';
 import { Matrix } from './clients/matrix.ts';
 import { warnInsteadOfRefusing } from './clients/policy.ts';
 import { redirectDownloads } from './clients/redirect.ts';
@@ -37,8 +37,9 @@ try {
     const [victim] = cluster.registries;
     if (victim === undefined) throw new Error('the cluster has no registry');
     const pushes = matrix.run('killed', runners.length);
-    await killAmongPushes(victim, () => world?.noteKill());
-    await pushes;
+    const killed = killAmongPushes(victim, countPushing(runners), () => world?.noteKill());
+    await Promise.allSettled([pushes, killed]);
+    await killed;
     await matrix.run('degraded', LANES);
     await victim.launch();
     await redirectDownloads(world);
@@ -48,10 +49,8 @@ try {
   } finally {
     for (const runner of runners) await runner.stop?.();
   }
-  if (!matrix.print()) {
-    console.log(cluster.output);
-    process.exitCode = 1;
-  }
+  if (matrix.hasFailed) console.log(cluster.output);
+  if (!matrix.print()) process.exitCode = 1;
 } finally {
   await world?.remove();
   await cluster.remove();

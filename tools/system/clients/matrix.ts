@@ -39,6 +39,10 @@ export class Matrix {
     await Promise.all(Array.from({ length: width }, lane));
   }
 
+  get hasFailed(): boolean {
+    return [...this.#results.values()].includes('FAIL');
+  }
+
   /** Prints the table and one summary line; true when every promised cell has passed. */
   print(): boolean {
     const shown = CLIENTS.filter((client) => this.#runners.some((runner) => runner.client === client));
