@@ -30,6 +30,10 @@ export class NodeEntity {
   @Column({ name: 'blob_downloads', type: 'text', default: 'proxy' })
   blobDownloads!: BlobDownloads;
 
+  /** Null: as the node above says. */
+  @Column({ name: 'key_domain', type: 'text', nullable: true })
+  keyDomain!: string | null;
+
   @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
   createdAt!: Date;
 }
