@@ -1,5 +1,5 @@
 import type { Dispatcher } from '@sluice/jobs';
-import { type HttpListener, HttpListener as Listener, type ListenConfig } from './http-listener.ts';
+import { HttpListener, type ListenConfig } from './http-listener.ts';
 import { startJobs } from './job-workers.ts';
 import type { Runtime } from './open-runtime.ts';
 import { operationsEndpoint } from './operations.ts';
@@ -53,7 +53,7 @@ export class Host {
         await operationsEndpoint(health, metrics, logger),
         ...parts.flatMap((part) => part.endpoints ?? []),
       ];
-      const listener = await Listener.listen(config, endpoints, logger);
+      const listener = await HttpListener.listen(config, endpoints, logger);
       return new Host(runtime, config.drainSeconds * 1_000, parts, { dispatcher, background, listener });
     } catch (error) {
       for (const step of undo.toReversed()) await step();

@@ -15,17 +15,9 @@ export async function operationsEndpoint(
     logController: new LogController({ disableRequestLogging: true }),
   }) as unknown as FastifyInstance;
   registerOperations(server, health, metrics);
-  return fastifyEndpoint(server, (path) => PATHS.has(path));
-}
-
-/** A Fastify instance behind a listener that it does not own. */
-export async function fastifyEndpoint(
-  server: FastifyInstance,
-  owns: (path: string) => boolean,
-): Promise<Endpoint> {
   await server.ready();
   return {
-    owns,
+    owns: (path) => PATHS.has(path),
     handle: (request, response) => server.routing(request, response),
     close: () => server.close(),
   };

@@ -18,7 +18,7 @@ export interface Background {
 
 /** What one app does; a process runs one part, or several. */
 export interface Part {
-  /** Asked in their order; the last part's last endpoint that owns everything else goes last. */
+  /** Asked in their order, part by part; what owns every path that is left belongs to the last part. */
   readonly endpoints?: readonly Endpoint[];
   readonly work?: JobWork;
   readonly background?: readonly Background[];
