@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { BlobStorage } from '@sluice/blob-storage';
 import type { RegistryReads } from '@sluice/database';
 import {
@@ -10,6 +11,9 @@ import {
 
 /** Statements of one manifest that are read together; whoever brings more is judged as an image. */
 const STATEMENTS_BYTES_MAX = 32 * 1024 * 1024;
+
+/** A few milliseconds' work. */
+const SLICE_BYTES = 64 * 1024;
 
 /** Looks into layers that say they are signatures or attestations. */
 export class StatementCheck {
@@ -35,6 +39,16 @@ export class StatementCheck {
     // A manifest may lie about sizes; what it says is only compared when it is stored.
     if (blob === null || blob.sizeBytes !== size) return false;
     // Never whole in memory: whoever may push chooses what is in it.
-    return isStatementContent((await this.#storage.read(blob.objectKey)) as AsyncIterable<Buffer>);
+    return isStatementContent(inSlices((await this.#storage.read(blob.objectKey)) as AsyncIterable<Buffer>));
+  }
+}
+
+/** Looking at content takes the processor for itself, so everybody else gets a turn after every slice. */
+async function* inSlices(content: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  for await (const piece of content) {
+    for (let at = 0; at < piece.length; at += SLICE_BYTES) {
+      yield piece.subarray(at, at + SLICE_BYTES);
+      await setImmediate();
+    }
   }
 }
