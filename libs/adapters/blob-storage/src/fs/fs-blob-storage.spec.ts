@@ -41,6 +41,26 @@ describe('blobs as files', () => {
     expect(await readdir(join(directory, 'uploads', shard))).not.toContain(name);
   });
 
+  it('finishes an upload whose last append was announced, and again, and after another attempt', async () => {
+    const upload = { key: storage.newKey(), offset: 0, state: null };
+    // The transaction that should have claimed the first attempt failed, and the client sent everything again.
+    await storage.append(upload, chunks('the first attempt, which is longer'), { isLast: true });
+    const { offset } = await storage.append(upload, chunks('the second attempt'), { isLast: true });
+    const finished = { ...upload, offset };
+    await storage.finish(finished);
+    await storage.finish(finished);
+    expect((await buffer(await storage.read(upload.key))).toString()).toBe('the second attempt');
+  });
+
+  it('finishes what another replica appended after an announced end that never came', async () => {
+    const other = await FsBlobStorage.open(directory);
+    const upload = { key: storage.newKey(), offset: 0, state: null };
+    await storage.append(upload, chunks('abandoned'), { isLast: true });
+    const { offset } = await other.append(upload, chunks('to be kept'));
+    await storage.finish({ ...upload, offset });
+    expect((await buffer(await storage.read(upload.key))).toString()).toBe('to be kept');
+  });
+
   it.runIf(process.platform === 'linux')('says STORAGE_FULL when the disk is full', async () => {
     const upload = { key: storage.newKey(), offset: 0, state: null };
     // Every write to this device fails as a write to a full disk does.
