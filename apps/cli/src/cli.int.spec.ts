@@ -197,7 +197,7 @@ describe('the sluice command and a server', () => {
       );
       expect(robot.name).toBe('robot$team+cluster');
       const login = (secret: unknown) => ({
-        as: 'nobody',
+        as: 'nobody' as const,
         environment: { SLUICE_URL: url, SLUICE_USER: robot.name, SLUICE_PASSWORD: String(secret) },
       });
       const second = await json('robot secret create team cluster --expires-in 30d');
