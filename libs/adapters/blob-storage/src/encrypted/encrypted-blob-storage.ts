@@ -36,7 +36,11 @@ export class EncryptedBlobStorage extends BlobStorage {
   }
 
   static over(storage: BlobStorage, keys: KeyEncryptionKeys, envelopes: KeyEnvelopes): EncryptedBlobStorage {
-    return new EncryptedBlobStorage(storage, keys, envelopes);
+    const encrypted = new EncryptedBlobStorage(storage, keys, envelopes);
+    // What costs the storage below dearly costs here as well.
+    return wantsLongChunks(storage)
+      ? Object.assign(encrypted, { chunkMinBytes: storage.chunkMinBytes } satisfies WantsLongChunks)
+      : encrypted;
   }
 
   newKey(): string {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { BlobStorageError } from '../errors.ts';
-import { signsUrls } from '../index.ts';
+import { signsUrls, wantsLongChunks } from '../index.ts';
 import { FileKeys } from './key-file.ts';
 import { MemoryKeyEnvelopes } from './memory-key-envelopes.ts';
 import { EncryptionLab, from, keyFile } from './testing/lab.ts';
@@ -195,5 +195,14 @@ describe('presigned redirects', () => {
     Object.assign(lab.below, { signedUrl: async () => 'https://storage.example.com' });
     expect(signsUrls(lab.below)).toBe(true);
     expect(signsUrls(lab.storage)).toBe(false);
+  });
+});
+
+describe('the length of chunks that a storage likes', () => {
+  it('is that of the storage below, where it has one', () => {
+    const lab = new EncryptionLab();
+    expect(wantsLongChunks(lab.replica())).toBe(false);
+    Object.assign(lab.below, { chunkMinBytes: 5_242_880 });
+    expect(lab.replica()).toMatchObject({ chunkMinBytes: 5_242_880 });
   });
 });
