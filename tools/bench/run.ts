@@ -94,28 +94,70 @@ async function measureAll(
   seed: Seed,
 ): Promise<RowResult[]> {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
-  const started: Registry[] = [];
   try {
     const transport: Transport = { tls: name === 'tls' ? await createTls(directory) : null };
-    started.push(await (options.standalone ? SluiceStandalone : SluiceProcesses).start(transport));
-    const programs = [DISTRIBUTION, zot()].filter((program) => program !== undefined);
-    for (const program of programs) {
-      if (options.peers.includes(program.name)) started.push(await Peer.start(program, transport));
-    }
-    for (const registry of started) await plant(seed, registry);
+    const starters = startersOf(options, transport);
     const bench: Bench = { driver, seed, quick: options.quick, fresh: () => randomBytes(6).toString('hex') };
     const results: RowResult[] = [];
-    for (const row of rows) {
-      if (row.isLong === true && name === 'tls') continue;
-      const result = await compare(row, bench, started, options.rounds);
+    const keep = (result: RowResult): void => {
       results.push(result);
       console.log(lineOf(result, name));
+    };
+    const short = rows.filter(({ isLong }) => isLong !== true);
+    if (short.length > 0) await measureTogether(short, starters, bench, options.rounds, keep);
+    if (name === 'plain') {
+      for (const row of rows.filter(({ isLong }) => isLong)) keep(await measureApart(row, starters, bench));
     }
     return results;
   } finally {
-    for (const registry of started) await registry.stop();
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+type Starter = () => Promise<Registry>;
+
+function startersOf(options: Options, transport: Transport): Starter[] {
+  const programs = [DISTRIBUTION, zot()].filter((program) => program !== undefined);
+  return [
+    () => (options.standalone ? SluiceStandalone : SluiceProcesses).start(transport),
+    ...programs
+      .filter((program) => options.peers.includes(program.name))
+      .map((program) => () => Peer.start(program, transport)),
+  ];
+}
+
+/** All registries run at once and are idle unless it is their turn. */
+async function measureTogether(
+  rows: readonly Row[],
+  starters: readonly Starter[],
+  bench: Bench,
+  rounds: number,
+  keep: (result: RowResult) => void,
+): Promise<void> {
+  const started: Registry[] = [];
+  try {
+    for (const start of starters) started.push(await start());
+    for (const registry of started) await plant(bench.seed, registry);
+    for (const row of rows) keep(await compare(row, bench, started, rounds));
+  } finally {
+    for (const registry of started) await registry.stop();
+  }
+}
+
+/** What fills the disk is measured on one registry after the other, and removed in between. */
+async function measureApart(row: Row, starters: readonly Starter[], bench: Bench): Promise<RowResult> {
+  const figures: RowResult['figures'][number][] = [];
+  for (const start of starters) {
+    const registry = await start();
+    try {
+      if (!row.isForPeers && registry.name !== 'Sluice') continue;
+      await registry.prepare();
+      figures.push(...(await compare(row, bench, [registry], 1)).figures);
+    } finally {
+      await registry.stop();
+    }
+  }
+  return { row, figures };
 }
 
 function lineOf(result: RowResult, transport: TransportName): string {

@@ -49,7 +49,7 @@ function requests(
         endpoint: registry.endpoint,
         connections: CONNECTIONS,
         fields: { authorization, accept: seed.image.manifest.mediaType },
-        limit: { seconds: quick ? 2 : 5 },
+        limit: { seconds: quick ? 2 : 4 },
         ...requestOf(seed),
       });
       return { value: operations / seconds, operations };
@@ -76,7 +76,7 @@ function download(mebibytes: 1 | 10 | 100): Row {
         method: 'GET',
         paths: [`/v2/${REPOSITORY}/blobs/${seed.layer(mebibytes)}`],
         fields: { authorization },
-        limit: { requests: Math.ceil((quick ? 1_600 : 4_000) / mebibytes) },
+        limit: { requests: Math.ceil((quick ? 800 : 2_000) / mebibytes) },
       });
       return { value: bytes / seconds / 1e6, operations: bytes / MEBIBYTE };
     },
