@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { type AppendResult, BlobStorage, type ObjectRange, type StoredUpload } from '../blob-storage.ts';
+import {
+  type AppendResult,
+  BlobStorage,
+  type ObjectRange,
+  type StoredUpload,
+  type WantsLongChunks,
+  wantsLongChunks,
+} from '../blob-storage.ts';
 import { BlobStorageError } from '../errors.ts';
 import type { KeyEncryptionKeys, WrappedKey } from '../key-encryption-keys.ts';
 import type { KeyEnvelopes } from '../key-envelopes.ts';
