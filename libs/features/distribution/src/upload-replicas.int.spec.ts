@@ -121,6 +121,26 @@ describe('an upload over several replicas', () => {
     expect((await status).offsetBytes).toBe(7);
   });
 
+  it('is not read again when that takes longer than clients wait: the error says what to do, the upload stays', async () => {
+    const id = await begin();
+    const content = randomBytes(10);
+    await replica(0).append(REPOSITORY, id, chunk(content, 0));
+    const change = (set: string): Promise<unknown> =>
+      database.source.query(`UPDATE upload_session SET ${set} WHERE id = $1`, [id]);
+    await change(`offset_bytes = ${21 * 1024 ** 3}`);
+    await expect(replica(1).finish(REPOSITORY, id, digestOf(content, 'sha512'), null)).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining('?digest-algorithm=sha512') as string,
+    });
+    await change('must_rehash = true');
+    await expect(replica(1).finish(REPOSITORY, id, digestOf(content), null)).rejects.toMatchObject({
+      code: 'BLOB_UPLOAD_INVALID',
+      message: expect.stringContaining('begin a new upload') as string,
+    });
+    await change('must_rehash = false, offset_bytes = 10');
+    await replica(1).finish(REPOSITORY, id, digestOf(content), null);
+  });
+
   describe('whose writer cannot reach the database', () => {
     it('stops writing before another may begin, and goes on when the lease is still its own', async () => {
       vi.useFakeTimers({ toFake: ['performance'] });
