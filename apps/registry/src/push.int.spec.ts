@@ -417,6 +417,28 @@ describe('pushing a blob', () => {
       expect((await mount(`${theirs.config.digest}&from=elsewhere/app/x`)).status).toBe(202);
     });
 
+    it('reaches no further than the secret behind the token', async () => {
+      const ours = await dev.pushImage('team/app/source', 'v2');
+      await greenAll(registry);
+      const id = await registry.createUser('narrow', { 'team/app': 'maintainer' });
+      const statuses = async (scopes: readonly string[]): Promise<number[]> => {
+        const holder = basic('narrow', await registry.createToken(id, scopes));
+        const secret = new TestClient(registry, null, holder);
+        const token = await secret.withToken('repository:team/app/narrow:pull,push');
+        const answers = [secret, token].flatMap((client) =>
+          [ours.layer, ours.config].map(({ digest }, at) => {
+            const from = at === 0 ? '' : '&from=team/app/source';
+            const query = `?mount=${digest}${from}`;
+            return client.request('POST', `/v2/team/app/narrow/blobs/uploads/${query}`);
+          }),
+        );
+        return (await Promise.all(answers)).map(({ status }) => status);
+      };
+      const own = 'repository:team/app/narrow:pull,push';
+      expect(await statuses([own])).toEqual([202, 202, 202, 202]);
+      expect(await statuses([own, 'repository:team/app/source:pull'])).toEqual([201, 201, 201, 201]);
+    });
+
     it('does not carry red content to another repository', async () => {
       const image = await dev.pushImage('team/app/red', 'v1');
       await registry.judge('team/app/red', image.digest, 'red', 'scan: no');
