@@ -163,6 +163,33 @@ describe('key domains', () => {
     expect((await envelopes.find(storageKey))?.domain).toBe('');
   });
 
+  it('never mix, though a domain is given while the first blobs are pushed', async () => {
+    const nodes = new PostgresNodeStore(database.source);
+    let given = 0;
+    for (let round = 0; round < 15; round += 1) {
+      const path = `race-${round}/app`;
+      await nodes.create({ kind: 'project', path: path as never, visibility: 'private' });
+      const results = await Promise.allSettled([
+        ...Array.from({ length: 4 }, (_, index) => push(`${path}/r${index % 2}`, digest())),
+        domains.assign(`race-${round}`, `race-${round}`),
+      ]);
+      if (results.at(-1)?.status === 'fulfilled') given += 1;
+      // Whatever failed in the race, a push that comes after it does not.
+      await push(`${path}/r0`, digest());
+    }
+    const mixed = await database.source.query<object[]>(
+      `SELECT r.name, b.key_domain, e.key_domain AS stored_under
+       FROM repository r JOIN repository_blob rb ON rb.repository_id = r.id JOIN blob b ON b.id = rb.blob_id
+       JOIN object_key_envelope e ON e.object_key = b.object_key
+       WHERE r.name LIKE 'race-%' AND (b.key_domain <> r.key_domain OR e.key_domain <> r.key_domain)`,
+    );
+    expect(mixed).toEqual([]);
+    const [row] = await database.source.query<{ repositories: string }[]>(
+      `SELECT count(*) AS repositories FROM repository WHERE name LIKE 'race-%' AND key_domain <> ''`,
+    );
+    expect(Number(row?.repositories) > 0).toBe(given > 0);
+  });
+
   it('are kept even by a process that does not encrypt: its uploads do not become blobs', async () => {
     await expect(push('acme/app', digest(), false)).rejects.toThrow(
       'not encrypted under keys of the domain "acme": every process needs SLUICE_ENCRYPTION_KEY_FILE',
