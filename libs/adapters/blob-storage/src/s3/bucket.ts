@@ -48,10 +48,10 @@ export class Bucket {
 
   constructor(options: S3Options) {
     this.#client = createClient(options);
-    this.#publicClient =
-      options.publicEndpoint === undefined
-        ? this.#client
-        : createClient({ ...options, endpoint: options.publicEndpoint });
+    this.#publicClient = createClient(
+      { ...options, endpoint: options.publicEndpoint ?? options.endpoint },
+      true,
+    );
     this.#name = options.bucket;
     this.#timeoutMs = timeoutMsOf(options);
   }

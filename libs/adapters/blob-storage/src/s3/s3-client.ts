@@ -19,8 +19,10 @@ const PASSING_CONFLICTS = new Set(['OperationAborted', 'ExistingObjectIsDirector
  * Since its version 3.729 the SDK sends checksums in a framing of its own unless told otherwise; Ceph answers 411, and
  * worse stores keep the framing as content. What protects the bytes instead: TLS where there is some, and where there
  * is none the SHA-256 of every request body, which is part of its signature.
+ *
+ * @param signsPayload true for a client that is to sign URLs, too: those say by themselves that their payload is not
  */
-export function createClient(options: S3Options): S3Client {
+export function createClient(options: S3Options, signsPayload: boolean = !isProtected(options)): S3Client {
   const timeoutMs = timeoutMsOf(options);
   const client = new S3Client({
     region: options.region,
@@ -44,7 +46,7 @@ export function createClient(options: S3Options): S3Client {
   });
   client.middlewareStack.add(markPassingConflicts, { step: 'deserialize', priority: 'high' });
   // TLS protects the payload, so its hash would only cost time: two thirds of what a part costs.
-  if (isProtected(options)) {
+  if (!signsPayload) {
     client.middlewareStack.add(withHeaders({ 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }), {
       step: 'build',
     });
