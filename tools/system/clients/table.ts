@@ -20,9 +20,9 @@ export type Client = (typeof CLIENTS)[number];
 export const REASONS = {
   a: 'moves images that a container runtime can run, and nothing else',
   b: 'makes and reads artifacts of its own kind only',
-  c: 'needs a tool that makes this kind; what it makes is copied under the other kinds',
+  c: 'does not make this kind, and copies it like any artifact',
   d: 'has no command for it',
-  e: 'Debian 12 brings a release from before this kind existed',
+  e: 'is too old for this kind in the release that Debian 12 has',
   f: 'looks one level deep into an index',
   g: 'handles layers with foreign addresses on Windows only',
 } as const;
