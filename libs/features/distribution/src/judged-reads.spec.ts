@@ -31,7 +31,14 @@ class StaleReads extends RegistryReads {
   async blob(): Promise<BlobLookup> {
     const manifestId = `m${this.judged.length}`;
     const verdict = { id: 'v', state: 'pending', summary: null, manifestId } as const;
-    const common = { id: 'b', sizeBytes: 1, objectKey: 'k', leasedUntil: null, enforced: true };
+    const common = {
+      id: 'b',
+      sizeBytes: 1,
+      objectKey: 'k',
+      leasedUntil: null,
+      enforced: true,
+      mayRedirect: true,
+    };
     return {
       principalEpoch: null,
       repositoryId: 'r',

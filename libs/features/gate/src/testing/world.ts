@@ -136,7 +136,7 @@ export class World implements AsyncDisposable {
     const content = manifestBytes(mediaType, body);
     const manifest = parseManifest(content, mediaType);
     const digest = digestOf(content);
-    const id = await this.manifests.put({
+    const { manifestId: id } = await this.manifests.put({
       repository: parseRepositoryName(repository),
       digest,
       content,
