@@ -7,6 +7,9 @@ import type { Runner } from './graph.ts';
 /** Size of the image that every client pushes while a replica is killed. */
 export const LARGE_BYTES = 24 * 1024 * 1024;
 
+/** Requests under way at a replica that is killed. */
+export const BUSY_UPLOADS = 3;
+
 const DEADLINE_MS = 60_000;
 
 /** Fills a directory for an image: a package of which no advisory is known, and bytes that compress no further. */
@@ -22,19 +25,12 @@ export function countPushing(runners: readonly Runner[]): number {
   return runners.filter(({ cells }) => cells['large, replica killed'] !== undefined).length;
 }
 
-/**
- * `kill -9` of a replica as soon as it is busy with several uploads: as many as there are clients that push, but no
- * more than three. Where nobody pushes, nobody needs to be killed in the middle of it.
- */
-export async function killAmongPushes(
-  replica: AppProcess,
-  pushing: number,
-  onKill: () => void,
-): Promise<void> {
+/** `kill -9` of a replica as soon as it is busy with several uploads. */
+export async function killAmongPushes(replica: AppProcess, onKill: () => void): Promise<void> {
   const deadline = Date.now() + DEADLINE_MS;
   for (;;) {
     const uploads = await countUploads(replica.url);
-    if (uploads >= Math.min(3, pushing)) {
+    if (uploads >= BUSY_UPLOADS) {
       onKill();
       await replica.kill();
       console.log(`kill  ${replica.name} at ${replica.url}, with ${uploads} requests under way`);
