@@ -129,13 +129,18 @@ function welcome(deployment: Deployment, password: string | null): string {
   return lines.join('\n');
 }
 
-/** Resolves at the first SIGINT or SIGTERM; a second one ends everything at once. */
+/**
+ * Resolves at the first SIGINT or SIGTERM; one that comes a second later ends everything at once. `npm` and the script
+ * before this one may pass on a signal that this process gets by itself.
+ */
 function signalled(): Promise<void> {
   return new Promise((resolve) => {
+    let askedAt: number | null = null;
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(1));
+      process.on(signal, () => {
+        askedAt ??= performance.now();
         resolve();
+        if (performance.now() - askedAt > 1_000) process.exit(1);
       });
     }
   });

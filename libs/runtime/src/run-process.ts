@@ -2,6 +2,9 @@ import { ConfigError, type ConfigOf, createLogger, type Logger, type Settings } 
 import { loadProcessConfig } from './config.ts';
 import { EXIT, StartError } from './start-error.ts';
 
+/** Signals within this time are one. */
+const ONE_REQUEST_MS = 1_000;
+
 /** A program that runs until it is told to stop. */
 export interface RunningProcess {
   /** What a person who started it in a terminal is told once it is ready. */
@@ -36,13 +39,19 @@ export async function runProcess<S extends Settings & { readonly logLevel: Setti
   }
 }
 
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+/**
+ * Resolves at the first SIGINT or SIGTERM; a later one ends the process at once.
+ *
+ * A manager of processes may signal a whole group, whose parent passes the signal on as well: that is one request.
+ */
 function signalled(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
+    let askedAt: number | null = null;
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(EXIT.internal));
+      process.on(signal, () => {
+        askedAt ??= performance.now();
         resolve(signal);
+        if (performance.now() - askedAt > ONE_REQUEST_MS) process.exit(EXIT.internal);
       });
     }
   });
