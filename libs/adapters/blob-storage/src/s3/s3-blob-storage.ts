@@ -141,9 +141,13 @@ export class S3BlobStorage extends BlobStorage implements SignsUrls, WantsLongCh
       if (state.uploadId === null) await this.#bucket.put(object, tail);
       else await this.#complete(object, state.uploadId, state.parts, tail);
     } catch (error) {
-      // An earlier call has come this far, whether or not it was answered: its parts and tail are used up.
-      if (!isBlobStorageError(error, 'UPLOAD_LOST')) throw error;
-      if ((await this.#bucket.size(object)) !== upload.offset) throw error;
+      // An earlier call may have come this far, whether or not it was answered: its parts and tail are used up.
+      if ((await this.#bucket.size(object)) !== upload.offset) {
+        // Ceph 16 answers 500 when asked to complete an upload that is gone.
+        const isGone =
+          state.uploadId !== null && (await this.#bucket.lastPartAt(object, state.uploadId)) === null;
+        throw isGone ? uploadLost(upload.key, error) : error;
+      }
     }
     await this.#dropTails(upload.key, state.tail?.id ?? null, state.staleTail);
   }
