@@ -110,14 +110,20 @@ describe('the coherence of reads', () => {
         'rules that change',
         async () => {
           const { repositoryId } = await artifact('rules');
-          await query('UPDATE repository SET rules_revision = rules_revision + 1 WHERE id = $1', repositoryId);
+          await query(
+            'UPDATE repository SET rules_revision = rules_revision + 1 WHERE id = $1',
+            repositoryId,
+          );
           return { kind: 'repository', id: repositoryId };
         },
       ],
       [
         'a repository that is deleted',
         async () => {
-          const { repositoryId } = await seedArtifact(database.source, { projectId, repository: 'team/gone' });
+          const { repositoryId } = await seedArtifact(database.source, {
+            projectId,
+            repository: 'team/gone',
+          });
           await query('DELETE FROM repository WHERE id = $1', repositoryId);
           return { kind: 'repository', id: repositoryId };
         },
