@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installTools } from '../system/install.ts';
 import { ROOT } from '../system/paths.ts';
-import { run } from '../system/run.ts';
 import { compare, ratio, type RowResult } from './compare.ts';
 import { conditionsOf } from './conditions.ts';
 import { Driver } from './driver/driver.ts';
@@ -62,7 +61,7 @@ async function main(): Promise<void> {
       ...(pages.length === 0 ? [] : ['## Long lists', '', pagesTable(pages), '']),
     ].join('\n');
     console.log(`\n${text}`);
-    if (options.write) await writePage(text);
+    if (options.write) writeFileSync(join(ROOT, 'docs', 'benchmarks.md'), `${PREAMBLE}\n${text}`);
     summarise(results, pages);
   } finally {
     await driver.close();
@@ -74,12 +73,6 @@ const PREAMBLE = `# Benchmarks
 Written by \`npm run bench\` (see \`npm run bench -- --help\`); nothing here is edited by hand. In the columns \`x …\` more is
 better for Sluice, whatever the unit of the row.
 `;
-
-async function writePage(text: string): Promise<void> {
-  const page = join(ROOT, 'docs', 'benchmarks.md');
-  writeFileSync(page, `${PREAMBLE}\n${text}`);
-  await run(join(ROOT, 'node_modules', '.bin', 'prettier'), ['--write', page]);
-}
 
 /** The peers come from the Go module proxy; not every proxy hands out zot. Resolves with why it is missing. */
 async function installZot(): Promise<string | null> {
