@@ -12,7 +12,7 @@ export function conditionsOf(options: Options, driverMicroseconds: number, hasZo
     `- Median of ${options.rounds} rounds in which the sides take turns, after a warm-up; the spread stands in brackets.`,
     '- All check an ES256 Bearer token on every request. Sluice also asks the gate on every read, and inventories, scans and judges what is pushed while the next is pushed.',
     `- Sluice: ${options.standalone ? 'one process on its embedded PostgreSQL' : 'two processes of the registry that share a port, one each of api, scanner and signer, PostgreSQL with its defaults'}; rate limits off. Blobs are synced (fdatasync, and the directories) before the answer, rows committed with synchronous_commit on.`,
-    '- distribution v3.1.1: filesystem driver, in-memory descriptor cache. It syncs blob data (fsync) before the answer, but neither directories nor its tag and link files in full.',
+    '- distribution v3.1.1: filesystem driver, in-memory descriptor cache. It syncs blob data, tag and link files (fsync) before the answer, but not the directory that a blob is moved into.',
     hasZot
       ? '- zot v2.1.20: built without extensions, `commit: true`, so that it syncs as well (its default is not to).'
       : '- zot v2.1.20 is missing: its module cannot be fetched from the Go module proxy in use here, and neither `SLUICE_BENCH_ZOT` nor ~/.cache/sluice-tools/bin/zot names a binary.',

@@ -85,7 +85,7 @@ function cpuOf(result: RowResult): string {
   const { operation } = result.row;
   if (operation === null) return '';
   const figures = ['Sluice', ...PEERS].map((name) => figureOf(result, name)?.cpuMs ?? null);
-  return `${figures.map((value) => (value === null ? '-' : value.toFixed(3))).join(' / ')} a ${operation}`;
+  return `${figures.map((value) => (value === null ? '-' : value.toFixed(3))).join(' / ')} per ${operation}`;
 }
 
 function figureOf(result: RowResult, registry: string): Figure | undefined {
