@@ -115,7 +115,10 @@ export class PostgresUploadSessions extends UploadSessions {
     ];
     const [created] = await this.#writes.write(CREATE, [...parameters, session.repository]);
     if (created !== undefined) return toSession(named(created));
-    const repository = await ensureRepository(this.#source, session.repository);
+    // In one transaction, so that nobody finds the repository before it has the key domain of its project.
+    const repository = await this.#source.transaction((runner) =>
+      ensureRepository(runner, session.repository),
+    );
     const rows = await queryRows<SessionRow>(
       this.#source,
       `INSERT INTO upload_session AS s (id, repository_id, principal_id, storage_key, algorithm, parts, expires_at)
