@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { type RateLimit } from '@sluice/rate-limits';
 import { MemoryRateLimiter } from '@sluice/rate-limits/memory';
 import { afterEach, beforeAll, afterAll, describe, expect, it } from 'vitest';
@@ -90,6 +92,35 @@ describe('too many requests', () => {
       const unknown = new TestClient(replica, null);
       const challenged = await times(5, () => unknown.request('GET', '/v2/'));
       expect(challenged.map(({ status }) => status)).toEqual([401, 401, 401, 401, 429]);
+    } finally {
+      await replica.close();
+    }
+  });
+
+  it('of clients that reset their connection at once have no address, and end nothing but themselves', async () => {
+    const dev = new TestClient(registry, 'dev');
+    const image = await unlimited(() => dev.pushImage('team/app/reset', 'v1'));
+    await registry.judge('team/app/reset', image.digest, 'green', null);
+    const replica = await TestRegistry.join(registry, {
+      limits: limiter(NONE, NONE),
+      trustedProxies: ['10.0.0.0/8'],
+    });
+    try {
+      const reader = await new TestClient(replica, 'reader').withToken('repository:team/app/reset:pull');
+      const path = `/v2/team/app/reset/manifests/${image.digest}`;
+      for (const asked of [1, 2])
+        expect([asked, (await reader.request('GET', path)).status]).toEqual([asked, 200]);
+      const [host = '', port = ''] = replica.host.split(':');
+      for (let count = 0; count < 20; count += 1) {
+        const socket = connect(Number(port), host);
+        await once(socket, 'connect');
+        socket.write(
+          `GET ${path} HTTP/1.1\r\nHost: ${replica.host}\r\nAuthorization: ${reader.authorization ?? ''}\r\n\r\n`,
+        );
+        socket.resetAndDestroy();
+        await once(socket, 'close');
+      }
+      expect((await reader.request('GET', path)).status).toBe(200);
     } finally {
       await replica.close();
     }

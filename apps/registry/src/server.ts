@@ -61,7 +61,9 @@ export async function createRegistryHandler(parts: RegistryHandlerParts): Promis
   const shortcut = shortcutOf(parts);
   return {
     handle: (request, response) => {
-      if (!shortcut.answer(request, response)) route(request, response);
+      // A client that has reset its connection gets no answer, and its request counts for no address that is known.
+      if (request.socket.remoteAddress === undefined) request.destroy();
+      else if (!shortcut.answer(request, response)) route(request, response);
     },
     close: () => server.close(),
   };

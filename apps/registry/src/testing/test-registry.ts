@@ -59,6 +59,7 @@ export interface TestRegistryOptions {
   readonly holdMs?: number;
   readonly pace?: BodyPace;
   readonly limits?: RateLimiter;
+  readonly trustedProxies?: readonly string[];
 }
 
 export const PUBLIC_URL = 'https://sluice.test';
@@ -156,7 +157,7 @@ export class TestRegistry {
       tokenEndpoint: identity.tokenEndpoint,
       metrics: new Metrics(),
       logger: createLogger('error'),
-      trustedProxies: [],
+      trustedProxies: options.trustedProxies ?? [],
     });
     const server = createServer(handler.handle);
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
