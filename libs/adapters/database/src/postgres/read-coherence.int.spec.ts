@@ -207,6 +207,21 @@ describe('the coherence of reads', () => {
     expect(performance.now() - again).toBeLessThan(2_000);
   });
 
+  it('waits no longer than a lease when the clock of the database was set back, and once', async () => {
+    const { coherence } = await start(false);
+    await query(`INSERT INTO reader (id, expires_at) VALUES ($1, now() + interval '1 hour')`, newId());
+    const startedAt = performance.now();
+    await coherence.settle();
+    expect(performance.now() - startedAt).toBeGreaterThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(4_500);
+    expect(await query('SELECT id FROM reader')).toEqual([]);
+  });
+
+  it('keeps the rows of readers over a crash of the server, which may be up again before their leases end', async () => {
+    const rows = await query(`SELECT relpersistence AS kind FROM pg_class WHERE oid = 'reader'::regclass`);
+    expect(rows).toEqual([{ kind: 'p' }]);
+  });
+
   it('has everything forgotten after a lost connection', async () => {
     const { coherence, forgotten } = await start(true);
     await query(

@@ -45,6 +45,7 @@ export class PostgresReadCoherence extends ReadCoherence {
   #assuredUntil = 0;
   #renewal: NodeJS.Timeout | null = null;
   #renewing = false;
+  #closed = false;
   /** The settlement that has not asked yet: whoever comes before it asks may share it. */
   #next: Promise<void> | null = null;
   #running: Promise<void> = Promise.resolve();
@@ -99,6 +100,8 @@ export class PostgresReadCoherence extends ReadCoherence {
 
   async close(): Promise<void> {
     if (this.#renewal !== null) clearInterval(this.#renewal);
+    // A renewal under way may still write the row, and nobody goes by it any more.
+    this.#closed = true;
     this.#assuredUntil = 0;
     if (!this.#options.isReader) return;
     await this.#source.query('DELETE FROM reader WHERE id = $1', [this.#id]).catch(() => undefined);
@@ -115,7 +118,7 @@ export class PostgresReadCoherence extends ReadCoherence {
          ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`,
         [this.#id, ROW_MS],
       );
-      if (await this.#notifications.flush()) this.#assuredUntil = since + LEASE_MS;
+      if ((await this.#notifications.flush()) && !this.#closed) this.#assuredUntil = since + LEASE_MS;
     } catch (error) {
       this.#options.onError(error);
     } finally {
@@ -135,7 +138,8 @@ export class PostgresReadCoherence extends ReadCoherence {
     const question = `${this.#id}:${++this.#questions}`;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waits.set(question, { open: new Set(readers.map(({ id }) => id)), resolve });
-    const longest = Math.max(...readers.map(({ remaining }) => remaining));
+    // A row that the clock of the database was set back under lasts longer than any lease.
+    const longest = Math.min(Math.max(...readers.map(({ remaining }) => remaining)), ROW_MS);
     const timer = setTimeout(resolve, longest);
     // A question that cannot be sent is waited for like one that nobody answers.
     await this.#notifications.send(CHANNEL, `heard?${question}`);
@@ -143,11 +147,16 @@ export class PostgresReadCoherence extends ReadCoherence {
     clearTimeout(timer);
     const unheard = this.#waits.get(question)?.open ?? new Set();
     this.#waits.delete(question);
-    if (unheard.size > 0) await this.#removeExpired();
+    if (unheard.size > 0) await this.#removeEnded([...unheard]);
   }
 
-  async #removeExpired(): Promise<void> {
-    await this.#source.query(`DELETE FROM reader WHERE expires_at < clock_timestamp()`);
+  /** Of the unheard also the rows that no lease can have any more, whatever the clock of the database has said. */
+  async #removeEnded(unheard: readonly string[]): Promise<void> {
+    await this.#source.query(
+      `DELETE FROM reader WHERE expires_at < clock_timestamp()
+         OR (id = ANY ($1::uuid[]) AND expires_at > clock_timestamp() + $2 * interval '1 millisecond')`,
+      [unheard, ROW_MS],
+    );
   }
 
   #hear(payload: string | null): void {

@@ -21,9 +21,9 @@ export class ReadCoherence14 implements MigrationInterface {
 }
 
 const READERS = [
-  // Processes that answer from memory, each until its row expires. Lost with a crash of the server, as their
-  // connections are: they begin anew.
-  `CREATE UNLOGGED TABLE reader (
+  // Processes that answer from memory, each until its row expires. Logged, because the server may be up again after a
+  // crash, or another one in its place, before a process that it knew has ended its lease.
+  `CREATE TABLE reader (
      id uuid PRIMARY KEY,
      expires_at timestamptz NOT NULL
    )`,
