@@ -196,6 +196,24 @@ describe('who may use the data plane', () => {
     }
   });
 
+  it('no page of the catalog ends with a repository that the secret does not reach', async () => {
+    const id = await registry.createUser('narrow', { 'team/app': 'developer' });
+    for (const name of ['aaa', 'bbb', 'zzz']) await dev.pushImage(`team/app/${name}`, 'v1');
+    const secret = await registry.createToken(id, [
+      'repository:team/app/bbb:pull',
+      'repository:team/app/zzz:pull',
+    ]);
+    const holder = new TestClient(registry, null, basic('narrow', secret));
+    for (const client of [holder, await holder.withToken('registry:catalog:*')]) {
+      const first = await client.request('GET', '/v2/_catalog?n=1');
+      expect(JSON.parse(first.body.toString())).toEqual({ repositories: ['team/app/bbb'] });
+      expect(first.headers.get('link')).toContain('last=team%2Fapp%2Fbbb');
+      const last = await client.request('GET', '/v2/_catalog?n=1&last=team/app/bbb');
+      expect(JSON.parse(last.body.toString())).toEqual({ repositories: ['team/app/zzz'] });
+      expect(last.headers.get('link')).toBeNull();
+    }
+  });
+
   it('an upload belongs to whoever may push to its repository', async () => {
     const location = await dev.begin('team/app/web');
     for (const [client, status] of [

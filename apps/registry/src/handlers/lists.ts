@@ -1,4 +1,11 @@
-import { type Digest, isDigest, OCI_IMAGE_INDEX, OciError, parseDigest } from '@sluice/domain/oci';
+import {
+  type Digest,
+  isDigest,
+  OCI_IMAGE_INDEX,
+  OciError,
+  parseDigest,
+  type RepositoryName,
+} from '@sluice/domain/oci';
 import { catalogReader, withinScopes } from '../catalog-reader.ts';
 import type { Exchange } from '../exchange.ts';
 import type { PathOf } from '../routes.ts';
@@ -62,15 +69,26 @@ export async function listReferrers(
 /** `_catalog` of `distribution`: what the caller may pull and that has something to pull. */
 export async function listRepositories(exchange: Exchange): Promise<void> {
   const limit = pageSize(exchange);
-  const found = await exchange.dependencies.repositories.repositoryNames({
-    reader: catalogReader(exchange.caller),
-    after: exchange.parameter('last'),
-    limit: limit + 1,
-  });
-  const page = found.slice(0, limit);
-  if (found.length > limit && limit > 0) linkNext(exchange, { n: String(limit), last: page.at(-1) ?? '' });
-  const repositories = page.filter((name) => withinScopes(exchange.caller, name));
+  const found = await repositoriesWithinScopes(exchange, limit + 1);
+  const repositories = found.slice(0, limit);
+  if (found.length > limit && limit > 0) {
+    linkNext(exchange, { n: String(limit), last: repositories.at(-1) ?? '' });
+  }
   sendJson(exchange, 'application/json', { repositories });
+}
+
+/** What the secret behind the credential does not reach is passed over, so that no page ends with the name of it. */
+async function repositoriesWithinScopes(exchange: Exchange, count: number): Promise<RepositoryName[]> {
+  const { caller, dependencies } = exchange;
+  const reader = catalogReader(caller);
+  const within: RepositoryName[] = [];
+  let after = exchange.parameter('last');
+  for (let limit = count; ; limit = PAGE_MAX) {
+    const found = await dependencies.repositories.repositoryNames({ reader, after, limit });
+    within.push(...found.filter((name) => withinScopes(caller, name)));
+    if (found.length < limit || within.length >= count) return within.slice(0, count);
+    after = found.at(-1) ?? null;
+  }
 }
 
 /** @throws OciError PAGINATION_NUMBER_INVALID */
