@@ -21,6 +21,11 @@ export interface AppendOptions {
    * only a continuation on another replica needs. Not when the append is interrupted: then it may be continued.
    */
   readonly isLast?: boolean;
+  /**
+   * Asked before bytes are written over what another append may have written since: a process that was stopped still
+   * has bytes in memory when it goes on. When it throws, nothing is written any more and `append` throws the same.
+   */
+  readonly beforeWrite?: () => Promise<void>;
 }
 
 export interface AppendResult {
@@ -92,7 +97,7 @@ export abstract class BlobStorage {
    * most one append may run for an upload at a time.
    *
    * @throws BlobStorageError STORAGE_FULL, UPLOAD_LOST (fewer than `upload.offset` bytes are there), STORAGE_FAILED;
-   * the upload is then as it was before
+   * the upload is then as it was before. And what `beforeWrite` throws.
    */
   abstract append(
     upload: StoredUpload,

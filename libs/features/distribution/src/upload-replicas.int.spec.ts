@@ -159,6 +159,35 @@ describe('an upload over several replicas', () => {
       }
     });
 
+    it('neither removes nor replaces what another has stored since, whatever it has to say of its own bytes', async () => {
+      const content = randomBytes(300);
+      for (const claimed of [digestOf(content), digestOf(randomBytes(1))]) {
+        const id = await begin();
+        vi.useFakeTimers({ toFake: ['performance'] });
+        const late = new UploadService(
+          sessions,
+          storage,
+          { sessionSeconds: 60, leaseSeconds: 60 },
+          (point) => {
+            // The process is stopped here, for longer than its lease.
+            if (point === 'upload.appended') vi.advanceTimersByTime(60_000);
+          },
+        );
+        const renew = vi.spyOn(sessions, 'renew').mockImplementation(async () => false);
+        const [finish, abort] = [vi.spyOn(storage, 'finish'), vi.spyOn(storage, 'abort')];
+        try {
+          await expect(late.finish(REPOSITORY, id, claimed, chunk(content, null))).rejects.toMatchObject({
+            code: 'BLOB_UPLOAD_UNKNOWN',
+          });
+          expect(finish).not.toHaveBeenCalled();
+          expect(abort).not.toHaveBeenCalled();
+        } finally {
+          for (const spy of [renew, finish, abort]) spy.mockRestore();
+          vi.useRealTimers();
+        }
+      }
+    });
+
     it('gives up when another has begun', async () => {
       const id = await begin();
       const writer = randomUUID();

@@ -222,7 +222,7 @@ export class UploadService {
     const { offset, state, interruption } = await this.#storage.append(
       { key: session.storageKey, offset: session.offsetBytes, state: stateOf(session) },
       metered(chunk.body, hash, expected, lease, this.#checkpoint),
-      { isLast },
+      { isLast, beforeWrite: () => lease.hold() },
     );
     this.#checkpoint('upload.appended');
     const progress = { offsetBytes: offset, storageState: state, hash };
@@ -266,10 +266,12 @@ export class UploadService {
     const known = session.mustRehash ? null : (progress.prefixDigest ?? progress.hash?.digest() ?? null);
     const isKnown = known !== null && digestAlgorithm(known) === digestAlgorithm(digest);
     if (!isKnown && progress.offsetBytes > REHASH_MAX_BYTES) throw tooLargeToRehash(session, digest);
-    if (isKnown) await this.#checkDigest(repository, session, known, digest);
+    if (isKnown) await this.#checkDigest(repository, session, known, digest, lease);
+    // Another one may have finished the object, and a blob may stand on it.
+    await lease.hold();
     await this.#storage.finish(upload);
     if (!isKnown) {
-      await this.#checkDigest(repository, session, await this.#rehash(session, digest, lease), digest);
+      await this.#checkDigest(repository, session, await this.#rehash(session, digest, lease), digest, lease);
     }
     this.#checkpoint('upload.synced');
 
@@ -286,8 +288,10 @@ export class UploadService {
     session: UploadSession,
     actual: Digest,
     claimed: Digest,
+    lease: WriterLease,
   ): Promise<void> {
     if (actual === claimed) return;
+    await lease.hold();
     // The object may be finished: nobody would find it any more if the session went first.
     await this.#discard(session);
     await this.#sessions.remove(session.id, repository);

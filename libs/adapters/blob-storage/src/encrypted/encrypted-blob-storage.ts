@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import {
+  type AppendOptions,
   type AppendResult,
   BlobStorage,
   type ObjectRange,
@@ -54,7 +55,11 @@ export class EncryptedBlobStorage extends BlobStorage {
     return this.#storage.newKey();
   }
 
-  async append(upload: StoredUpload, body: AsyncIterable<Uint8Array>): Promise<AppendResult> {
+  async append(
+    upload: StoredUpload,
+    body: AsyncIterable<Uint8Array>,
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
     const known = decodeState(upload);
     const state = known ?? (await this.#begin(upload.key));
     const cipher = await this.#cipherOf(upload.key, state);
@@ -68,6 +73,8 @@ export class EncryptedBlobStorage extends BlobStorage {
         ? { key: upload.key, offset: 0, state: null }
         : { key: upload.key, offset: storedOffset(state), state: state.inner },
       source.stored(known === null ? state.header : null, start),
+      // The last segment is still to come, with finish().
+      { ...options, isLast: false },
     );
     // The body itself breaks off without a word to the storage below: this is about the encryption.
     if (inner.interruption !== undefined) throw inner.interruption;

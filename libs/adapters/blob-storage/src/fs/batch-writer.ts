@@ -14,6 +14,7 @@ const SYNC_BYTES = 64 * 1024 * 1024;
  */
 export class BatchWriter {
   readonly #file: FileHandle;
+  readonly #beforeWrite: () => Promise<void>;
   #position: number;
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
@@ -21,9 +22,11 @@ export class BatchWriter {
   #syncing: Promise<void> = Promise.resolve();
   #toSync = 0;
 
-  constructor(file: FileHandle, position: number) {
+  /** @param beforeWrite asked before every write; nothing is written when it throws */
+  constructor(file: FileHandle, position: number, beforeWrite: () => Promise<void>) {
     this.#file = file;
     this.#position = position;
+    this.#beforeWrite = beforeWrite;
   }
 
   /** Takes the chunk over. Resolves when there is room for the next; rejects when an earlier write failed. */
@@ -48,6 +51,7 @@ export class BatchWriter {
     this.#batch = [];
     this.#batchBytes = 0;
     if (batch.length === 0) return;
+    await this.#beforeWrite();
     this.#inFlight = writeFully(this.#file, batch, position);
     // Its failure is told by the next flush; until then nobody waits for it.
     this.#inFlight.catch(() => undefined);

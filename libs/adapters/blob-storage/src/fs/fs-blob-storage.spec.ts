@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { OciError } from '@sluice/domain/oci';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeBlobStorage } from '../contract/index.ts';
 import { FsBlobStorage } from './fs-blob-storage.ts';
@@ -59,6 +60,26 @@ describe('blobs as files', () => {
     const { offset } = await other.append(upload, chunks('to be kept'));
     await storage.finish({ ...upload, offset });
     expect((await buffer(await storage.read(upload.key))).toString()).toBe('to be kept');
+  });
+
+  it('writes nothing of what it holds in memory once another append may have begun', async () => {
+    const upload = { key: storage.newKey(), offset: 0, state: null };
+    const taken = new OciError('BLOB_UPLOAD_UNKNOWN', 'another writer has the upload');
+    let isTaken = false;
+    async function* stopped(): AsyncIterable<Uint8Array> {
+      yield Buffer.from('of the first');
+      // What happens while the first process is stopped.
+      const other = await FsBlobStorage.open(directory);
+      const { offset } = await other.append(upload, chunks('of the second writer'), { isLast: true });
+      await other.finish({ ...upload, offset });
+      isTaken = true;
+      throw new Error('the client has gone');
+    }
+    const beforeWrite = async (): Promise<void> => {
+      if (isTaken) throw taken;
+    };
+    await expect(storage.append(upload, stopped(), { beforeWrite })).rejects.toBe(taken);
+    expect((await buffer(await storage.read(upload.key))).toString()).toBe('of the second writer');
   });
 
   it.runIf(process.platform === 'linux')('says STORAGE_FULL when the disk is full', async () => {

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
+import { SluiceError } from '@sluice/domain/oci';
 import {
   type AppendOptions,
   type AppendResult,
@@ -62,14 +63,16 @@ export class FsBlobStorage extends BlobStorage {
     options: AppendOptions = {},
   ): Promise<AppendResult> {
     const path = this.#path('uploads', upload.key);
+    const beforeWrite = options.beforeWrite ?? (async () => undefined);
     this.#complete.delete(upload.key);
     return withTypedErrors('cannot store the upload', async () => {
+      await beforeWrite();
       // Whatever an append without a record has left is thrown away.
       const file = await this.#openUnfinished(upload, path, upload.offset === 0 ? constants.O_TRUNC : 0);
       if (file === null) throw lost(upload);
       try {
         if (upload.offset > 0) await truncateTo(file, upload.offset);
-        const { offset, interruption } = await writeAll(file, upload.offset, body);
+        const { offset, interruption } = await writeAll(file, upload.offset, body, beforeWrite);
         await file.datasync();
         if (options.isLast === true && interruption === undefined) {
           // What is moved at once need not outlive a loss of power where it is.
@@ -198,8 +201,9 @@ async function writeAll(
   file: FileHandle,
   offset: number,
   body: AsyncIterable<Uint8Array>,
+  beforeWrite: () => Promise<void>,
 ): Promise<{ offset: number; interruption: unknown }> {
-  const writer = new BatchWriter(file, offset);
+  const writer = new BatchWriter(file, offset, beforeWrite);
   let interruption: unknown;
   let writeFailure: { readonly error: unknown } | undefined;
   try {
@@ -235,7 +239,7 @@ async function withTypedErrors<T>(message: string, work: () => Promise<T>): Prom
   try {
     return await work();
   } catch (error) {
-    throw error instanceof BlobStorageError ? error : typedError(message, error);
+    throw error instanceof SluiceError ? error : typedError(message, error);
   }
 }
 

@@ -108,9 +108,12 @@ export class S3BlobStorage extends BlobStorage implements SignsUrls, WantsLongCh
       const { hasWritten, interruption } = await this.#pump(upload, before, body, writer);
       if (!hasWritten) return { offset: upload.offset, state: upload.state, interruption };
       const isLast = options.isLast === true && interruption === undefined;
-      const { uploadId, parts, kept } = await writer.end<Partial<UploadState>>(isLast, (rest) =>
-        isLast ? this.#putWhole(upload.key, rest) : this.#keepTail(upload.key, rest),
-      );
+      const { uploadId, parts, kept } = await writer.end<Partial<UploadState>>(isLast, async (rest) => {
+        if (!isLast) return this.#keepTail(upload.key, rest);
+        // Parts of another writer have ETags that no state names, but this would take the place of a finished object.
+        await options.beforeWrite?.();
+        return this.#putWhole(upload.key, rest);
+      });
       // The caller has recorded the state that made this tail stale.
       if (before.staleTail !== null) await this.#dropTails(upload.key, before.staleTail);
       const after: UploadState = {
