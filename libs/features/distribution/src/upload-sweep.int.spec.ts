@@ -6,7 +6,7 @@ import { FsBlobStorage } from '@sluice/blob-storage/fs';
 import { PipelinedConnections, PostgresUploadSessions } from '@sluice/database/postgres';
 import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
 import { type Digest, parseRepositoryName } from '@sluice/domain/oci';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { UploadService } from './upload-service.ts';
 import { UploadSweep } from './upload-sweep.ts';
 
@@ -68,6 +68,35 @@ describe('sweeping abandoned uploads', () => {
     await sessions.acquire(id, REPOSITORY, crypto.randomUUID(), 30);
     await expire(id);
     expect(await sweep.run(FUTURE)).toMatchObject({ sessions: 0 });
+  });
+
+  it('never removes what a writer that was silent for long commits at last', async () => {
+    const id = await begin('late');
+    const writer = crypto.randomUUID();
+    const session = await sessions.acquire(id, REPOSITORY, writer, 0);
+    if (session === null || session === 'busy') throw new Error('the session is not there');
+    await storage.finish({ key: session.storageKey, offset: session.offsetBytes, state: null });
+    await expire(id);
+    const blob = { digest: session.prefixDigest as Digest, sizeBytes: 4, leaseSeconds: 60 };
+    let committed: string | null = null;
+    // The writer comes back when the sweep has chosen what to remove.
+    const abort = vi.spyOn(storage, 'abort').mockImplementationOnce(async (upload) => {
+      committed = await sessions.commit(id, writer, blob);
+      await storage.abort(upload);
+    });
+    expect(await sweep.run(new Date(0))).toMatchObject({ sessions: 1 });
+    expect(abort).toHaveBeenCalledTimes(2);
+    abort.mockRestore();
+    expect(committed).toBeNull();
+  });
+
+  it('leaves to another sweep what one has taken', async () => {
+    const id = await begin('taken');
+    await expire(id);
+    expect((await sessions.takeExpired(10, 60)).map((session) => session.id)).toEqual([id]);
+    expect(await sweep.run(new Date(0))).toMatchObject({ sessions: 0 });
+    await database.source.query('UPDATE upload_session SET writer_until = now() WHERE id = $1', [id]);
+    expect(await sweep.run(new Date(0))).toMatchObject({ sessions: 1 });
   });
 
   it('removes unfinished objects that no row knows of, once they are old enough', async () => {

@@ -9,6 +9,8 @@ export interface SweepResult {
 }
 
 const BATCH = 100;
+/** After so long another sweep takes what one has left, which is what it was doing or nothing. */
+const TAKEN_SECONDS = 600;
 
 /** Removes what abandoned uploads have left. */
 export class UploadSweep {
@@ -37,7 +39,7 @@ export class UploadSweep {
     let removed = 0;
     for (;;) {
       signal?.throwIfAborted();
-      const expired = await this.#sessions.listExpired(BATCH);
+      const expired = await this.#sessions.takeExpired(BATCH, TAKEN_SECONDS);
       for (const session of expired) {
         await this.#storage.abort({
           key: session.storageKey,

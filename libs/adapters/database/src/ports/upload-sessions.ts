@@ -94,10 +94,11 @@ export abstract class UploadSessions {
   abstract remove(id: string, repository: RepositoryName | null): Promise<UploadSession | null>;
 
   /**
-   * Sessions that have expired and have no writer, at most `limit`. Nobody can continue them. The caller removes their
-   * objects and then the sessions, so that a crash between the two leaves no object without a row.
+   * Takes sessions that have expired and have no writer, at most `limit`: from now on nobody can continue or commit
+   * them, not even a writer that was silent for long. The caller removes their objects and then the sessions, so that a
+   * crash between the two leaves no object without a row; what it leaves may be taken again after `leaseSeconds`.
    */
-  abstract listExpired(limit: number): Promise<UploadSession[]>;
+  abstract takeExpired(limit: number, leaseSeconds: number): Promise<UploadSession[]>;
 
   /** Those of the keys that a session or a blob has. */
   abstract knownKeys(storageKeys: readonly string[]): Promise<Set<string>>;

@@ -249,13 +249,17 @@ export class PostgresUploadSessions extends UploadSessions {
     return rows[0] === undefined ? null : toSession(rows[0]);
   }
 
-  async listExpired(limit: number): Promise<UploadSession[]> {
+  async takeExpired(limit: number, leaseSeconds: number): Promise<UploadSession[]> {
     const rows = await queryRows<SessionRow>(
       this.#source,
-      `SELECT ${COLUMNS} FROM upload_session s
-       WHERE s.expires_at <= now() AND (s.writer_until IS NULL OR s.writer_until < now())
-       ORDER BY s.expires_at LIMIT $1`,
-      [limit],
+      `UPDATE upload_session s SET state = 'writing', writer = gen_random_uuid(),
+         writer_until = now() + make_interval(secs => $2)
+       WHERE s.id IN (
+         SELECT id FROM upload_session
+         WHERE expires_at <= now() AND (writer_until IS NULL OR writer_until < now())
+         ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+       RETURNING ${COLUMNS}`,
+      [limit, leaseSeconds],
     );
     return rows.map(toSession);
   }
