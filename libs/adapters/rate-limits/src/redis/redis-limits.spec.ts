@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { RedisLink } from '@sluice/redis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RedisFailureCounts } from './redis-failure-counts.ts';
 import { RedisRateLimiter } from './redis-rate-limiter.ts';
@@ -96,6 +97,26 @@ describe.skipIf(REDIS_URL === '')('limits with Redis', () => {
     takeMany(one, 4);
     await exchange;
     expect(takeMany(one, 10)).toBe(2);
+  });
+
+  it('go on being shared for every key after an exchange that failed', async () => {
+    const place = { url: REDIS_URL, prefix: `limits-${randomUUID()}` };
+    const limit = { perSecond: 0.001, burst: 2 };
+    const [one, two] = [limiterOn(place, limit), limiterOn(place, limit)];
+    for (const limiter of [one, two]) await expect.poll(() => limiter.isShared).toBe(true);
+    const link = new RedisLink({ ...place, purpose: 'rates' });
+    opened.push(link);
+    expect(await link.untilUp(5_000)).toBe(true);
+    // More than one round trip, of which the first is refused.
+    for (let key = 0; key < 600; key += 1) one.take(`p${key}`, null);
+    await link.commands.lpush(`${link.prefix}:principal:p0`, 'no count');
+    await one.exchange();
+    await link.commands.del(`${link.prefix}:principal:p0`);
+    expect(one.take('p599', null)).toBeNull();
+    await one.exchange();
+    expect(two.take('p599', null)).toBeNull();
+    await two.exchange();
+    expect(two.take('p599', null)).not.toBeNull();
   });
 
   it('of failed attempts are one for all processes, end with the window, and with a success', async () => {

@@ -12,6 +12,12 @@ export interface RedisRateLimiterOptions {
   readonly onRedisBack?: () => void;
 }
 
+/** Requests that are being told to the others. */
+interface Told {
+  readonly bucket: Bucket;
+  readonly count: number;
+}
+
 /** Keys that are told in one round trip; a script keeps Redis from everything else while it runs. */
 const BATCH = 500;
 
@@ -62,24 +68,23 @@ export class RedisRateLimiter extends MemoryRateLimiter {
   }
 
   async #exchangeOf(kind: string, buckets: Buckets): Promise<void> {
-    const changed = buckets.takeChanged();
+    const changed = buckets.takeChanged().map((bucket): Told => {
+      const { untold } = bucket;
+      // Whether Redis hears of it or not: what it did not hear is counted here all the same.
+      bucket.untold = 0;
+      return { bucket, count: untold };
+    });
     for (let start = 0; start < changed.length; start += BATCH) {
       await this.#tell(kind, buckets, changed.slice(start, start + BATCH));
     }
   }
 
-  async #tell(kind: string, buckets: Buckets, batch: readonly Bucket[]): Promise<void> {
-    const keys: string[] = [];
-    const values: number[] = [];
-    for (const bucket of batch) {
-      keys.push(`${this.#link.prefix}:${kind}:${bucket.key}`);
-      values.push(bucket.untold * buckets.intervalMs, buckets.mostAheadMs);
-      // Whether Redis hears of it or not: what it did not hear is counted here all the same.
-      bucket.untold = 0;
-    }
+  async #tell(kind: string, buckets: Buckets, batch: readonly Told[]): Promise<void> {
     if (!this.#link.isUp) return;
+    const keys = batch.map(({ bucket }) => `${this.#link.prefix}:${kind}:${bucket.key}`);
+    const values = batch.flatMap(({ count }) => [count * buckets.intervalMs, buckets.mostAheadMs]);
     const ahead = (await this.#link.commands.eval(COUNT, keys.length, ...keys, ...values)) as string[];
     const now = performance.now();
-    for (const [index, bucket] of batch.entries()) buckets.settle(bucket, Number(ahead[index]), now);
+    for (const [index, { bucket }] of batch.entries()) buckets.settle(bucket, Number(ahead[index]), now);
   }
 }
