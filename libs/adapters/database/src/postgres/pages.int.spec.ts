@@ -120,7 +120,8 @@ describe('lists of a repository with thousands of tags and referrers', () => {
         reads.referrers(REPOSITORY, SUBJECT, { artifactType: TYPE, after: null, limit: 40 }),
       );
       expect(indexes).toContain('manifest_subject_type');
-      expect(rows).toBe(2 * (ROWS / 1_000));
+      // Once to choose; to read them again, by whichever index the planner likes, at most as many as a page has.
+      expect(rows).toBeLessThanOrEqual(ROWS / 1_000 + 41);
     });
   });
 
