@@ -164,6 +164,23 @@ describe('a registry token', () => {
     expect(asked).toBe(1);
   });
 
+  it('is remembered while there is room: many long ones push out each other', async () => {
+    const { tokens } = setUp();
+    const long = Array.from({ length: 30 }, (_, index) => ({
+      repository: `team/app/${'x'.repeat(230)}${index}`,
+      actions: ['pull'] as const,
+    }));
+    const remembered: string[] = [];
+    for (let count = 0; count < 1_200; count += 1) {
+      const { token } = await tokens.issue(user, long, null);
+      await tokens.verify(token);
+      remembered.push(token);
+    }
+    const known = remembered.filter((token) => tokens.known(token) !== null);
+    expect(tokens.known(remembered.at(-1) ?? '')).not.toBeNull();
+    expect(known.join('').length).toBeLessThan(12 * 1_048_576);
+  });
+
   it('is refused once it has expired (10 seconds are left to clocks)', async () => {
     const { tokens, tick } = setUp();
     const { token } = await tokens.issue(user, access, null);

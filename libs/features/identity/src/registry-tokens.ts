@@ -32,6 +32,11 @@ const WITHIN_LENGTH_MAX = 2_000;
 /** What a secret's scopes are asked about when a token is used. */
 const CONCERNING = ['repository.push', 'repository.read'] as const;
 const ALGORITHM = 'ES256';
+/** Tokens that are remembered as verified. Clients can have long ones made, as many as they ask for. */
+const VERIFIED_MAX = 10_000;
+const VERIFIED_BYTES_MAX = 32 * 1_048_576;
+/** Of a token with the caller that was read from it, roughly. */
+const BYTES_PER_CHARACTER = 3;
 const ACTIONS: readonly string[] = ['pull', 'push', 'delete'];
 
 /** The key pairs that sign and verify registry tokens. All replicas share them. */
@@ -61,7 +66,11 @@ export class RegistryTokens {
   readonly #keys: TokenKeys;
   readonly #settings: TokenSettings;
   readonly #now: () => Date;
-  readonly #verified = new LRUCache<string, { caller: Caller; expiresAt: number }>({ max: 10_000 });
+  readonly #verified = new LRUCache<string, { caller: Caller; expiresAt: number }>({
+    max: VERIFIED_MAX,
+    maxSize: VERIFIED_BYTES_MAX,
+    sizeCalculation: (_, token) => token.length * BYTES_PER_CHARACTER,
+  });
 
   constructor(keys: TokenKeys, settings: TokenSettings, now: () => Date = () => new Date()) {
     this.#keys = keys;
