@@ -188,6 +188,38 @@ describe('the tree of nodes', () => {
     expect(await code(nodes.delete(app.id))).toBe('node-unknown');
   });
 
+  it('whoever had rights by a deleted node has no token that holds for one of the same name', async () => {
+    const app = await create('again/app');
+    const group = (await nodes.get({ path: 'again' }))?.id ?? expect.fail('again');
+    const epochs = async () =>
+      database.source.query<object[]>(
+        `SELECT name, epoch FROM principal WHERE name LIKE 'again-%' ORDER BY name`,
+      );
+    const holder = async (name: string, nodeId: string): Promise<string> => {
+      const { id } = await principals.create({ kind: 'user', name });
+      await grants.put({ principalId: id, nodeId, role: 'developer', source: 'local', expiresAt: null });
+      return id;
+    };
+    await holder('again-above', group);
+    await holder('again-here', app.id);
+    const [job, binding] = [randomUUID(), randomUUID()];
+    await database.source.query(
+      `INSERT INTO principal (id, kind, name) VALUES ($1, 'workload', 'again-job')`,
+      [job],
+    );
+    await database.source.query(
+      `INSERT INTO ci_binding (id, principal_id, issuer, gitlab_project_id, gitlab_project_path, node_id, role)
+       VALUES ($1, $2, 'https://gitlab.test', 7, 'x', $3, 'developer')`,
+      [binding, job, app.id],
+    );
+    await nodes.delete(app.id);
+    expect(await epochs()).toEqual([
+      { name: 'again-above', epoch: 1 },
+      { name: 'again-here', epoch: 2 },
+      { name: 'again-job', epoch: 2 },
+    ]);
+  });
+
   it('a manifest that arrives while its project is being deleted is not lost', async () => {
     const app = await create('race/app');
     const [repository, manifest] = [randomUUID(), randomUUID()];

@@ -20,6 +20,7 @@ import {
   type NodeTarget,
 } from '../ports/node-store.ts';
 import { NodeEntity } from './entities/node.entity.ts';
+import { raiseEpoch } from './principal-store.ts';
 import { queryRows, sqlState } from './sql.ts';
 
 /** Changes of the tree's shape queue behind each other: they are rare, and each looks at more than one row. */
@@ -125,8 +126,12 @@ export class PostgresNodeStore extends NodeStore {
              AND NOT EXISTS (SELECT FROM manifest m WHERE m.repository_id = r.id)`,
           [id],
         );
+        await manager.query('SELECT id FROM node WHERE id = $1 FOR UPDATE', [id]);
+        const holders = await queryRows<{ principal_id: string }>(manager, HOLDERS, [id]);
         const { affected } = await manager.delete(NodeEntity, { id });
         if (affected !== 1) throw unknown(id);
+        // Their tokens name repositories, and somebody else may make a project of the same name at once.
+        for (const holder of holders) await raiseEpoch(manager, holder.principal_id);
       });
     } catch (error) {
       if (!REFERENCED.has(sqlState(error) ?? '')) throw error;
@@ -142,6 +147,10 @@ export class PostgresNodeStore extends NodeStore {
     return this.#source.manager.createQueryBuilder(NodeEntity, 'node');
   }
 }
+
+/** Who has rights by the node itself. Nobody is given any more while the node is locked. */
+const HOLDERS = `SELECT principal_id FROM access_grant WHERE node_id = $1
+  UNION SELECT principal_id FROM ci_binding WHERE node_id = $1 ORDER BY principal_id`;
 
 /** `$1` is the value in every form. */
 function condition(target: NodeTarget): { where: string; value: unknown } {
