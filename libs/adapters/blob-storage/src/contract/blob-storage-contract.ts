@@ -145,6 +145,25 @@ export function describeBlobStorage(name: string, create: () => Promise<BlobStor
       expect((await buffer(await storage.read(upload.key))).toString()).toBe('abc');
     });
 
+    it.each([10, 5 * 1_048_576, 6 * 1_048_576])(
+      'never takes what one attempt at the end of an upload of %i bytes has finished for what another has',
+      async (length) => {
+        const recorded = await append(begin(), Buffer.alloc(length));
+        // Nobody recorded that the first one came to its end: its commit failed.
+        await storage.finish(await append(recorded, Buffer.from('first')));
+        const again = async (): Promise<string> => {
+          await storage.finish(await append(recorded, Buffer.from('other')));
+          return 'other';
+        };
+        const last = await again().catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 'UPLOAD_LOST' });
+          return 'first';
+        });
+        const content = await buffer(await storage.read(recorded.key));
+        expect(content.subarray(length).toString()).toBe(last);
+      },
+    );
+
     it('aborts an upload, finished or not, and more than once', async () => {
       for (const finish of [false, true]) {
         const upload = await append(begin(), Buffer.from('abc'));

@@ -122,9 +122,10 @@ export class EncryptedBlobStorage extends BlobStorage {
       // An earlier call may have ended between the end of its work and the answer.
       const stored = await this.#storage.size(upload.key);
       if (stored === null) await this.#envelopes.remove(upload.key);
-      if (stored !== storedSize(upload.offset)) throw error;
+      if (stored !== storedSize(upload.offset) || !(await this.#isSealed(upload.key, layout))) throw error;
     }
-    this.#opened.keep(upload.key, { cipher, layout });
+    // Not kept: until it is committed, another replica may finish the upload in its own way.
+    this.#opened.forget(upload.key);
   }
 
   async abort(upload: StoredUpload): Promise<void> {
@@ -195,6 +196,13 @@ export class EncryptedBlobStorage extends BlobStorage {
     const found = ObjectLayout.open(await this.#unwrap(envelope, objectKey), envelope.seal, objectKey);
     this.#opened.keep(objectKey, found);
     return found;
+  }
+
+  /** Whether what is stored is of this very layout, and not what another attempt at the end of the upload has left. */
+  async #isSealed(objectKey: string, layout: ObjectLayout): Promise<boolean> {
+    this.#opened.forget(objectKey);
+    const found = await this.#open(objectKey);
+    return found !== null && found.layout.equals(layout);
   }
 
   #unwrap(key: WrappedKey, objectKey: string): Promise<Uint8Array> {

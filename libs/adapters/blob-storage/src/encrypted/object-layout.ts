@@ -24,6 +24,15 @@ export class ObjectLayout {
     this.#lastPrefix = lastPrefix;
   }
 
+  /** Whether this is the layout of the same append, whose prefixes no other has. */
+  equals(other: ObjectLayout): boolean {
+    return (
+      this.sizeBytes === other.sizeBytes &&
+      this.#lastPrefix.equals(other.#lastPrefix) &&
+      this.#runs.encode().equals(other.#runs.encode())
+    );
+  }
+
   /** Where a segment stands, which its nonce says. */
   place(index: number): SegmentPlace {
     const isLast = index === segmentCount(this.sizeBytes) - 1;

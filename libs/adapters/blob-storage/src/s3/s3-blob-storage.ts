@@ -102,7 +102,9 @@ export class S3BlobStorage extends BlobStorage implements SignsUrls, WantsLongCh
     options: AppendOptions = {},
   ): Promise<AppendResult> {
     const before = parseUploadState(upload);
-    if (before.whole !== null) throw uploadLost(upload.key);
+    // A multipart upload that an end without a record has completed is an object now, with other bytes at its end.
+    const mayBeFinished = before.uploadId !== null && (await this.size(upload.key)) !== null;
+    if (before.whole !== null || mayBeFinished) throw uploadLost(upload.key);
     const writer = new PartWriter(this.#parts, this.#object(upload.key), before);
     try {
       const { hasWritten, interruption } = await this.#pump(upload, before, body, writer);
@@ -144,13 +146,15 @@ export class S3BlobStorage extends BlobStorage implements SignsUrls, WantsLongCh
       if (state.uploadId === null) await this.#bucket.put(object, tail);
       else await this.#complete(object, state.uploadId, state.parts, tail);
     } catch (error) {
+      // Ceph 16 answers 500 when asked to complete an upload that is gone.
+      const isGone =
+        state.uploadId === null
+          ? isBlobStorageError(error, 'UPLOAD_LOST')
+          : (await this.#bucket.lastPartAt(object, state.uploadId)) === null;
+      // While parts or tail are there, an object of that size may be what another attempt has left.
+      if (!isGone) throw error;
       // An earlier call may have come this far, whether or not it was answered: its parts and tail are used up.
-      if ((await this.#bucket.size(object)) !== upload.offset) {
-        // Ceph 16 answers 500 when asked to complete an upload that is gone.
-        const isGone =
-          state.uploadId !== null && (await this.#bucket.lastPartAt(object, state.uploadId)) === null;
-        throw isGone ? uploadLost(upload.key, error) : error;
-      }
+      if ((await this.#bucket.size(object)) !== upload.offset) throw uploadLost(upload.key, error);
     }
     await this.#dropTails(upload.key, state.tail?.id ?? null, state.staleTail);
   }
