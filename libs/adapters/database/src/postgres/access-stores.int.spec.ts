@@ -316,6 +316,33 @@ describe('the stores of access', () => {
       expect(await bindings.forProject(issuer, '4')).toBeNull();
     });
 
+    it('that end while they are read do not go with the epoch that ended them', async () => {
+      const groupId = (await new PostgresNodeStore(database.source).get({ path: 'team' }))?.id ?? '';
+      const ended = await bind('88');
+      await bind('88', groupId);
+      const runner = database.source.createQueryRunner();
+      try {
+        await runner.startTransaction();
+        // Whoever has read the bindings by now must wait for the principal, and the other way round.
+        await runner.query('LOCK TABLE principal IN ACCESS EXCLUSIVE MODE');
+        const reading = bindings.forProject(issuer, '88');
+        await expect
+          .poll(() =>
+            runner.query(`SELECT count(*)::int AS waiting FROM pg_locks JOIN pg_database d ON d.oid = database
+            WHERE d.datname = current_database() AND NOT granted`),
+          )
+          .toEqual([{ waiting: 1 }]);
+        await runner.query('DELETE FROM ci_binding WHERE id = $1', [ended.id]);
+        await runner.query('UPDATE principal SET epoch = 2 WHERE id = $1', [ended.principalId]);
+        await runner.commitTransaction();
+        const found = await reading;
+        expect([found?.principal.epoch, found?.bindings.length]).toEqual([2, 1]);
+      } finally {
+        if (runner.isTransactionActive) await runner.rollbackTransaction();
+        await runner.release();
+      }
+    });
+
     it('bind a project to a node once; ending one raises the epoch of its workload', async () => {
       const binding = await bind('77');
       expect(await refusal(bind('77'))).toBe('binding-taken');

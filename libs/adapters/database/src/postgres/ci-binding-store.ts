@@ -85,14 +85,15 @@ export class PostgresCiBindingStore extends CiBindingStore {
     issuer: string,
     gitlabProjectId: string,
   ): Promise<{ principal: PrincipalRecord; bindings: CiBinding[] } | null> {
+    // First the epoch, then the rights: what is taken away between the two ends the token that is made of them.
+    const name = workloadName(issuer, gitlabProjectId);
+    const principal = await this.#source.manager.findOneBy(PrincipalEntity, { name });
+    if (principal === null) return null;
     const bindings = await this.#source.manager.find(CiBindingEntity, {
       where: { issuer, gitlabProjectId },
       order: { id: 'ASC' },
     });
-    if (bindings[0] === undefined) return null;
-    const principal = await this.#source.manager.findOneByOrFail(PrincipalEntity, {
-      id: bindings[0].principalId,
-    });
+    if (bindings.length === 0) return null;
     return { principal: toPrincipal(principal), bindings };
   }
 }
