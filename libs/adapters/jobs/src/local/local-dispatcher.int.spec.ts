@@ -73,6 +73,33 @@ describe('the local dispatcher when PostgreSQL drops its connections', () => {
     }
   });
 
+  it('stops running work when PostgreSQL is silent for longer than a lease', async () => {
+    class SilentQueue extends PostgresJobQueue {
+      override heartbeat(): Promise<never> {
+        return new Promise(() => undefined);
+      }
+    }
+    const notifications = new PostgresNotifications({ url: database.url });
+    const options = { leaseSeconds: 0.6, pollSeconds: 600 };
+    const dispatcher = new LocalDispatcher(new SilentQueue(database.source), notifications, options);
+    const reasons: unknown[] = [];
+    await dispatcher.start({
+      'test.silent': async (_, { signal }) => {
+        if (reasons.length > 0) return;
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        reasons.push(signal.reason);
+      },
+    });
+    try {
+      const ledger = new PostgresJobLedger(database.source);
+      await ledger.enqueue([{ kind: 'test.silent', key: 'a', payload: {} }]);
+      await expect.poll(() => reasons, { timeout: 5000 }).toEqual([new JobAborted('lost')]);
+    } finally {
+      await dispatcher.stop({ graceMs: 1000 });
+      await notifications.close();
+    }
+  });
+
   it('cannot start a job with a view from before the transaction that queued it again', async () => {
     const notifications = new PostgresNotifications({ url: database.url });
     const dispatcher = new LocalDispatcher(new PostgresJobQueue(database.source), notifications, {

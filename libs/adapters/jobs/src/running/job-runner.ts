@@ -165,7 +165,9 @@ export class JobRunner {
     try {
       if (attempts.length > 0) {
         const ids = attempts.map((attempt) => attempt.job.id);
-        const { held, cancelRequested } = await this.#queue.heartbeat(this.#worker, ids, this.#leaseSeconds);
+        const { held, cancelRequested } = await this.#inTime(
+          this.#queue.heartbeat(this.#worker, ids, this.#leaseSeconds),
+        );
         for (const attempt of attempts) {
           if (!held.has(attempt.job.id)) attempt.abort('lost');
           else if (cancelRequested.has(attempt.job.id)) attempt.abort('cancelled');
@@ -180,6 +182,20 @@ export class JobRunner {
       if (performance.now() - this.#lastHeartbeat > this.#leaseSeconds * 1000) {
         for (const attempt of attempts) attempt.abort('lost');
       }
+    }
+  }
+
+  /** A database behind a broken network does not refuse, it is silent: after a lease nobody knows who has the jobs. */
+  async #inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => reject(new Error('the database does not answer the heartbeat of running jobs')),
+      this.#leaseSeconds * 1000,
+    );
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
