@@ -188,6 +188,21 @@ describe('an upload over several replicas', () => {
       }
     });
 
+    it('gives up in time when the database says nothing at all', async () => {
+      const id = await begin();
+      const renew = vi.spyOn(sessions, 'renew').mockReturnValue(new Promise(() => undefined));
+      vi.useFakeTimers();
+      try {
+        using lease = new WriterLease(sessions, id, randomUUID(), performance.now() - 60_000);
+        const held = expect(lease.hold()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+        await vi.advanceTimersByTimeAsync(70_000);
+        await held;
+      } finally {
+        renew.mockRestore();
+        vi.useRealTimers();
+      }
+    });
+
     it('gives up when another has begun', async () => {
       const id = await begin();
       const writer = randomUUID();

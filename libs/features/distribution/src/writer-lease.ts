@@ -51,7 +51,8 @@ export class WriterLease implements Disposable {
   async hold(): Promise<void> {
     const deadline = performance.now() + CUT_OFF_MAX_MS;
     while (!this.isHeld) {
-      await this.#renew();
+      // A database behind a broken network does not refuse, it is silent.
+      await Promise.race([this.#renew(), sleep(HEARTBEAT_MS, undefined, { ref: false })]);
       if (this.#isLost) {
         throw new OciError(
           'BLOB_UPLOAD_UNKNOWN',
