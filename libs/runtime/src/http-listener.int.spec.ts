@@ -54,6 +54,19 @@ describe('one port for several endpoints', () => {
     expect((await fetch(`${localUrl(config)}/elsewhere`)).status).toBe(404);
   });
 
+  it('ends the connection of a request that an endpoint throws at, and answers the next', async () => {
+    const config = await configOf();
+    const faulty = endpoint(
+      (path) => path === '/faulty',
+      () => {
+        throw new Error('a fault of the endpoint');
+      },
+    );
+    await listen(config, [faulty, saying('ok')]);
+    await expect(fetch(`${localUrl(config)}/faulty`)).rejects.toThrow();
+    expect(await (await fetch(localUrl(config))).text()).toBe('ok');
+  });
+
   it('takes headers of 60 KB, and answers larger ones with 431 and what is no request with 400', async () => {
     const config = await configOf();
     await listen(config, [saying('ok')]);

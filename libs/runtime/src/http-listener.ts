@@ -46,9 +46,15 @@ export class HttpListener {
     server.requestTimeout = 0;
     server.headersTimeout = HEADERS_MS;
     const listener = new HttpListener(server, endpoints);
-    server.on('request', (request: IncomingMessage, response: ServerResponse) =>
-      listener.#dispatch(request, response),
-    );
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      try {
+        listener.#dispatch(request, response);
+      } catch (error) {
+        // Nobody else catches what is thrown here: one request must not end the process for all.
+        logger.error({ event: 'request.fault', err: error }, 'A request failed');
+        response.destroy();
+      }
+    });
     server.on('clientError', answerClientError);
     await listen(server, config);
     if (files !== null) reloadOnHangUp(server as TlsServer, files, logger);
