@@ -168,6 +168,7 @@ describe('who may use the data plane', () => {
     const again = await leaver.withToken('repository:team/app/web:pull');
     expect((await again.request('GET', MANIFEST)).status).toBe(200);
     await registry.database.source.query('UPDATE principal SET disabled_at = now() WHERE id = $1', [id]);
+    await registry.settle();
     expect((await again.request('GET', MANIFEST)).status, 'disabled, whatever the epoch').toBe(401);
   });
 
