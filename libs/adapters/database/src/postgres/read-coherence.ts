@@ -44,7 +44,7 @@ export class PostgresReadCoherence extends ReadCoherence {
   #generation = 0;
   #assuredUntil = 0;
   #renewal: NodeJS.Timeout | null = null;
-  #renewing = false;
+  #renewing: Promise<void> | null = null;
   #closed = false;
   /** The settlement that has not asked yet: whoever comes before it asks may share it. */
   #next: Promise<void> | null = null;
@@ -100,19 +100,27 @@ export class PostgresReadCoherence extends ReadCoherence {
 
   async close(): Promise<void> {
     if (this.#renewal !== null) clearInterval(this.#renewal);
-    // A renewal under way may still write the row, and nobody goes by it any more.
     this.#closed = true;
     this.#assuredUntil = 0;
+    // A renewal under way may still write the row, which everybody would wait for.
+    await this.#renewing;
     if (!this.#options.isReader) return;
     await this.#source.query('DELETE FROM reader WHERE id = $1', [this.#id]).catch(() => undefined);
   }
 
-  /** The lease begins before anything is asked for it, and the answer proves that notifications arrive. */
-  async #renew(): Promise<void> {
-    if (this.#renewing) return;
-    this.#renewing = true;
+  #renew(): Promise<void> {
+    this.#renewing ??= this.#extendLease().finally(() => (this.#renewing = null));
+    return this.#renewing;
+  }
+
+  /**
+   * The lease begins before anything is asked for it. Whoever hears nothing does not write its row, which everybody
+   * would wait for; and it goes by the row only when it has heard all that was settled without it.
+   */
+  async #extendLease(): Promise<void> {
     try {
       const since = performance.now();
+      if (!(await this.#notifications.flush())) return;
       await this.#source.query(
         `INSERT INTO reader (id, expires_at) VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond')
          ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`,
@@ -121,8 +129,6 @@ export class PostgresReadCoherence extends ReadCoherence {
       if ((await this.#notifications.flush()) && !this.#closed) this.#assuredUntil = since + LEASE_MS;
     } catch (error) {
       this.#options.onError(error);
-    } finally {
-      this.#renewing = false;
     }
   }
 
