@@ -24,9 +24,9 @@ export interface RegistryHandler {
   close(): Promise<void>;
 }
 
-/** Which paths belong to {@link RegistryHandler}. */
-export function isRegistryPath(url: string): boolean {
-  return /^\/v2(?:[/?]|$)/.test(url) || url === TOKEN_PATH || url.startsWith(`${TOKEN_PATH}?`);
+/** Whether a path (without query) belongs to {@link RegistryHandler}. */
+export function isRegistryPath(path: string): boolean {
+  return path === '/v2' || path.startsWith('/v2/') || path === TOKEN_PATH;
 }
 
 /** The label of the data plane in the metrics, as its route pattern is. */
