@@ -5,6 +5,8 @@ import { LRUCache } from 'lru-cache';
 export type Standing = Pick<PrincipalRecord, 'epoch' | 'disabledAt' | 'expiresAt'>;
 
 const REMEMBERED_MAX = 10_000;
+/** A net under the notifications: what nobody told to forget is read anew after this long. */
+const REMEMBER_MS = 60_000;
 
 /**
  * The standing of principals, asked for by every request that writes. It is answered from memory while this process is
@@ -13,7 +15,7 @@ const REMEMBERED_MAX = 10_000;
 export class PrincipalMemory {
   readonly #principals: PrincipalStore;
   readonly #coherence: ReadCoherence | null;
-  readonly #remembered = new LRUCache<string, Standing>({ max: REMEMBERED_MAX });
+  readonly #remembered = new LRUCache<string, Standing>({ max: REMEMBERED_MAX, ttl: REMEMBER_MS });
 
   /** @param coherence null: ask every time */
   constructor(principals: PrincipalStore, coherence: ReadCoherence | null) {
