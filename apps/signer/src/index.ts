@@ -1,2 +1,1 @@
 export { signerPart, signerSettings, startSigner } from './process.ts';
-export { type SignerDependencies, signerJobs } from './signer-jobs.ts';
