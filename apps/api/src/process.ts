@@ -26,7 +26,7 @@ import {
   VERSION,
 } from '@sluice/runtime';
 import { AdvisoryImporter, AdvisoryUploads, Sboms } from '@sluice/scanning';
-import { TrustedKeys } from '@sluice/signing';
+import { SignatureEvents, TrustedKeys } from '@sluice/signing';
 import { StorageKeys } from '@sluice/storage-keys';
 import { type FastifyInstance, fastify, LogController } from 'fastify';
 import type { ApiDependencies } from './api-dependencies.ts';
@@ -102,7 +102,7 @@ export async function apiPart(runtime: Runtime, config: ApiConfig, identity: Ide
   const relay = new OutboxRelay(
     stores.outbox,
     state.notifications,
-    subscribers(new VerdictEvents(stores.verdicts)),
+    subscribers(new SignatureEvents(stores.signatures), new VerdictEvents(stores.verdicts)),
     { onError: reportTo(logger) },
   );
   return {

@@ -87,7 +87,8 @@ export class OutboxRelay {
           this.#jobsFor(event),
         );
         for (const { event, error } of pass.failed) this.#rememberFailure(event, error);
-        if (pass.relayed > 0 || pass.failed.length > 0) this.#again = true;
+        // Of every event that is written meanwhile there is a notification.
+        if (pass.isFull) this.#again = true;
       }
       await this.#prune();
     } catch (error) {

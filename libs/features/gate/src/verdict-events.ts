@@ -1,4 +1,4 @@
-import type { OutboxEvent, VerdictStore } from '@sluice/database';
+import type { EventPayloads, OutboxEvent, VerdictStore } from '@sluice/database';
 import type { JobRequest } from '@sluice/jobs';
 import { evaluateJob, sweepJob } from './verdicts.ts';
 
@@ -24,7 +24,7 @@ export class VerdictEvents {
   async jobsFor(event: OutboxEvent): Promise<JobRequest[]> {
     switch (event.type) {
       case 'artifact.pushed':
-        return this.#pushed(event.payload.manifestId);
+        return this.#pushed(event.payload);
       case 'children.released':
         return this.#withDescendants(event.payload.manifestIds);
       case 'evidence.changed':
@@ -48,9 +48,12 @@ export class VerdictEvents {
   }
 
   /** The artifact, the indexes that waited for it, and (a signature may have been there first) what it names. */
-  async #pushed(manifestId: string): Promise<JobRequest[]> {
-    const parents = await this.#verdicts.parents([manifestId]);
-    return [...(await this.#withDescendants([manifestId])), ...parents.map(evaluateJob)];
+  async #pushed({ manifestId, kind }: EventPayloads['artifact.pushed']): Promise<JobRequest[]> {
+    const [named, parents] = await Promise.all([
+      kind === 'index' ? this.#verdicts.descendants([manifestId]) : [],
+      this.#verdicts.parents([manifestId]),
+    ]);
+    return [manifestId, ...named, ...parents].map(evaluateJob);
   }
 
   async #evidenceChanged(digest: string, repositoryId: string | null): Promise<JobRequest[]> {

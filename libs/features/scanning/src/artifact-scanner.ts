@@ -77,11 +77,13 @@ export class ArtifactScanner {
     if (manifest === null) return withGaps(buildInventory([]), ['the manifest is none of an image']);
     const diffIds = await this.#diffIds(manifest, target);
     work.expect(manifest.layers.reduce((sum, layer) => sum + layer.size, 0));
+    const layers = manifest.layers.map(({ digest }) => digest);
+    const known = new Map(await this.#inventories.layers(layers, CATALOGER_VERSION));
     const records: LayerRecord[] = [];
     for (const [position, layer] of manifest.layers.entries()) {
       work.signal.throwIfAborted();
       const expected = diffIds.kind === 'known' ? (diffIds.diffIds[position] ?? null) : null;
-      records.push(checkDiffId(await this.#layer(layer, expected, target, work), expected));
+      records.push(checkDiffId(await this.#layer(layer, expected, target, known, work), expected));
       work.finish(layer.size);
     }
     return withGaps(buildInventory(records), diffIds.kind === 'unknown' ? [diffIds.reason] : []);
@@ -109,15 +111,16 @@ export class ArtifactScanner {
     layer: Descriptor,
     expected: string | null,
     target: ScanTarget,
+    known: Map<string, LayerRecord>,
     work: ScanWork,
   ): Promise<LayerRecord> {
-    const known = await this.#inventories.layer(layer.digest, CATALOGER_VERSION);
-    if (known !== null) {
+    const record = known.get(layer.digest);
+    if (record !== undefined) {
       work.known.push(layer.digest);
-      return known;
+      return record;
     }
     const blob = target.blobs.get(layer.digest);
-    if (blob !== undefined) return this.#readLayer(layer, blob, expected, work);
+    if (blob !== undefined) return this.#readLayer(layer, blob, expected, known, work);
     return isNonDistributableLayer(layer.mediaType)
       ? emptyLayerRecord(
           expected ?? layer.digest,
@@ -131,6 +134,7 @@ export class ArtifactScanner {
     layer: Descriptor,
     blob: TargetBlob,
     expected: string | null,
+    known: Map<string, LayerRecord>,
     work: ScanWork,
   ): Promise<LayerRecord> {
     const name = expected ?? layer.digest;
@@ -147,6 +151,7 @@ export class ArtifactScanner {
       work.read.push(layer.digest);
       if (reading.outcome === 'unreadable') return emptyLayerRecord(name, reading.state, reading.reason);
       await this.#inventories.saveLayer(layer.digest, reading.record);
+      known.set(layer.digest, reading.record);
       await this.#checkpoint('scan.layer-recorded');
       return reading.record;
     } catch (error) {

@@ -1,5 +1,6 @@
 export { SignatureContents, StoredSignatureContents } from './signature-contents.ts';
-export { SignatureSweep, SWEEP_JOB, sweepJob, VERIFY_JOB, verifyJob } from './signature-sweep.ts';
+export { SignatureEvents } from './signature-events.ts';
+export { SignatureSweep, SWEEP_JOB, VERIFY_JOB } from './signature-sweep.ts';
 export {
   SignatureVerifier,
   type VerificationContext,

@@ -42,8 +42,11 @@ export abstract class InventoryStore {
   /** Null when the artifact was deleted meanwhile. */
   abstract target(manifestId: string): Promise<ScanTarget | null>;
 
-  /** The record of a layer that was read before, by the digest of its blob; null when it was not. */
-  abstract layer(blobDigest: string, catalogerVersion: number): Promise<LayerRecord | null>;
+  /** The records of those layers that were read before, by the digests of their blobs. */
+  abstract layers(
+    blobDigests: readonly string[],
+    catalogerVersion: number,
+  ): Promise<ReadonlyMap<string, LayerRecord>>;
 
   /** Keeps a record for every blob with these uncompressed bytes. May be repeated. */
   abstract saveLayer(blobDigest: string, record: LayerRecord): Promise<void>;

@@ -50,8 +50,18 @@ export abstract class JobQueue {
   /**
    * Ends an attempt. A retry or release gives way when a job of its kind and key was queued meanwhile: that one
    * does the work. Returns false when the worker did not hold the job any more; nothing is changed then.
+   *
+   * Others are told when the job waits again, or another one of its key does, unless that one is queued at this very
+   * moment: the caller must look for more work afterwards.
+   *
+   * @param progress the last one, null when there was none since the last that was saved
    */
-  abstract finish(worker: string, id: string, outcome: AttemptOutcome): Promise<boolean>;
+  abstract finish(
+    worker: string,
+    id: string,
+    outcome: AttemptOutcome,
+    progress?: JobProgress | null,
+  ): Promise<boolean>;
 
   /** Gives jobs back whose lease has ended, or fails them after their last attempt. Returns how many. */
   abstract recoverStalled(): Promise<number>;

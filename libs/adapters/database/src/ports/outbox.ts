@@ -6,6 +6,8 @@ export interface RelayPass {
   readonly relayed: number;
   /** Events whose subscriber threw; they stay in the outbox. */
   readonly failed: readonly { readonly event: OutboxEvent; readonly error: unknown }[];
+  /** Whether it took as many events as it might, so that there may be more. */
+  readonly isFull: boolean;
 }
 
 /** The events that happened and of which the ledger does not yet know. */

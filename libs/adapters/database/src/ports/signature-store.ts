@@ -32,6 +32,12 @@ export abstract class SignatureStore {
     page: { readonly after: string | null; readonly limit: number; readonly maxBytes: number },
   ): Promise<SignatureManifest[]>;
 
+  /**
+   * Whether the repository has anything that may be a signature of the digest, behind the tag or with the digest as
+   * its subject, or knows of one that is gone.
+   */
+  abstract maySign(subject: SignedSubject, tag: string | null): Promise<boolean>;
+
   /** A blob that the repository links; null without one. */
   abstract findBlob(repositoryId: string, digest: Digest): Promise<BlobLocation | null>;
 

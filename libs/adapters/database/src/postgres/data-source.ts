@@ -63,7 +63,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<DataSource
     migrationsTableName: 'schema_migration',
     synchronize: false,
     logging: false,
-    extra: { Client: PreparingClient },
+    // Only `inTransaction` sends without waiting for the answer before.
+    extra: { Client: PreparingClient, pipeline: true },
   });
   return source.initialize();
 }

@@ -1,5 +1,5 @@
 import { canonicalJson, type Evidence } from '@sluice/domain/policy';
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import { newId } from '../ids.ts';
 import {
   type EvidenceItem,
@@ -7,8 +7,10 @@ import {
   type EvidenceSubject,
   type StoredEvidence,
 } from '../ports/evidence-store.ts';
+import type { StatementRunner } from '../statement-runner.ts';
 import { writeEvent } from './outbox-writer.ts';
 import { queryRows, storableJson } from './sql.ts';
+import { inTransaction } from './transaction.ts';
 
 export class PostgresEvidenceStore extends EvidenceStore {
   readonly #source: DataSource;
@@ -19,7 +21,10 @@ export class PostgresEvidenceStore extends EvidenceStore {
   }
 
   replace(subject: EvidenceSubject, producer: string, items: readonly EvidenceItem[]): Promise<boolean> {
-    return this.#source.transaction((manager) => replaceEvidence(manager, subject, producer, items));
+    return inTransaction(this.#source, async (transaction) => {
+      const locked = await lockEvidence(transaction, subject);
+      return transaction.finish(writeEvidence(transaction, subject, producer, items, locked));
+    });
   }
 
   async list(subject: EvidenceSubject): Promise<StoredEvidence[]> {
@@ -27,51 +32,58 @@ export class PostgresEvidenceStore extends EvidenceStore {
   }
 }
 
-/** {@link EvidenceStore.replace} as a part of the caller's transaction. */
-export async function replaceEvidence(
-  manager: EntityManager,
+/** Holds what is known of the subject until the transaction ends, and returns it. */
+export async function lockEvidence(
+  runner: StatementRunner,
+  subject: EvidenceSubject,
+): Promise<readonly StoredEvidence[]> {
+  // Two reports about one subject must not mix; the rows may not exist yet, so they cannot be what is locked.
+  const [, existing] = await Promise.all([
+    runner.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 1))`, [
+      `evidence/${subject.kind}/${subject.repositoryId ?? ''}/${subject.digest}`,
+    ]),
+    select(runner, subject),
+  ]);
+  return existing;
+}
+
+/**
+ * Writes what is new against `locked`, see {@link lockEvidence}, in one go.
+ *
+ * @returns whether anything changed, in which case the world is told
+ */
+export async function writeEvidence(
+  runner: StatementRunner,
   subject: EvidenceSubject,
   producer: string,
   items: readonly EvidenceItem[],
+  locked: readonly StoredEvidence[],
 ): Promise<boolean> {
-  await lockSubject(manager, subject);
-  const existing = new Map((await select(manager, subject)).map((row) => [row.key, row]));
+  const existing = new Map(locked.map((row) => [row.key, row]));
   const wanted = new Map(items.map(({ key, payload }) => [key, storableJson(payload)]));
-  let changed = false;
+  const gone = [...existing.keys()].filter((key) => !wanted.has(key));
+  let changed = gone.length > 0;
+  const writes: Promise<unknown>[] = [];
   for (const [key, payload] of wanted) {
     const old = existing.get(key);
     const isSame = old !== undefined && contentOf(old.payload) === contentOf(payload);
     changed ||= !isSame;
-    await upsert(manager, subject, { id: isSame ? old.id : newId(), producer, key, payload });
+    writes.push(upsert(runner, subject, { id: isSame ? old.id : newId(), producer, key, payload }));
   }
-  const gone = [...existing.keys()].filter((key) => !wanted.has(key));
   if (gone.length > 0) {
-    changed = true;
-    await manager.query('DELETE FROM evidence WHERE id = ANY ($1)', [
-      gone.map((key) => existing.get(key)?.id),
-    ]);
+    const ids = gone.map((key) => existing.get(key)?.id);
+    writes.push(runner.query('DELETE FROM evidence WHERE id = ANY ($1)', [ids]));
   }
   if (changed) {
     const { digest, repositoryId } = subject;
-    await writeEvent(manager, 'evidence.changed', `${subject.kind} of ${digest}`, {
-      digest,
-      repositoryId,
-    });
+    const event = { digest, repositoryId };
+    writes.push(writeEvent(runner, 'evidence.changed', `${subject.kind} of ${digest}`, event));
   }
+  await Promise.all(writes);
   return changed;
 }
 
-/** Two reports about one subject must not mix; the rows may not exist yet, so they cannot be what is locked. */
-async function lockSubject(manager: EntityManager, subject: EvidenceSubject): Promise<void> {
-  await manager.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 1))`, [
-    `evidence/${subject.kind}/${subject.repositoryId ?? ''}/${subject.digest}`,
-  ]);
-}
-
-async function select(
-  runner: DataSource | EntityManager,
-  subject: EvidenceSubject,
-): Promise<StoredEvidence[]> {
+async function select(runner: StatementRunner, subject: EvidenceSubject): Promise<StoredEvidence[]> {
   return queryRows<StoredEvidence>(
     runner,
     `SELECT id, key, producer, payload, created_at AS "createdAt" FROM evidence
@@ -81,11 +93,11 @@ async function select(
 }
 
 async function upsert(
-  manager: EntityManager,
+  runner: StatementRunner,
   subject: EvidenceSubject,
   row: { id: string; producer: string; key: string; payload: Evidence },
 ): Promise<void> {
-  await manager.query(
+  await runner.query(
     `INSERT INTO evidence (id, repository_id, digest, kind, key, producer, payload)
      VALUES ($1, $2, $3, $4, $5, $6, $7)
      ON CONFLICT (digest, kind, repository_id, key) DO UPDATE

@@ -2,7 +2,7 @@ import type { ArtifactKind, Digest } from '@sluice/domain/oci';
 import type { Inventory, LayerRecord } from '@sluice/domain/sbom';
 import type { AdvisoryCoverage, AdvisoryRow, VersionRange } from '@sluice/domain/vulnerability';
 import type { Severity } from '@sluice/domain/policy';
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import {
   InventoryStore,
   type MatchFunction,
@@ -10,8 +10,11 @@ import {
   type ScanTarget,
   type TargetBlob,
 } from '../ports/inventory-store.ts';
-import { replaceEvidence } from './evidence-store.ts';
+import type { EvidenceSubject } from '../ports/evidence-store.ts';
+import type { StatementRunner } from '../statement-runner.ts';
+import { lockEvidence, writeEvidence } from './evidence-store.ts';
 import { queryRows, storableJson } from './sql.ts';
+import { inTransaction, runPlanned } from './transaction.ts';
 
 export class PostgresInventoryStore extends InventoryStore {
   readonly #source: DataSource;
@@ -22,19 +25,25 @@ export class PostgresInventoryStore extends InventoryStore {
   }
 
   async target(manifestId: string): Promise<ScanTarget | null> {
-    const [manifest] = await queryRows<{
-      digest: Digest;
-      kind: ArtifactKind;
-      media_type: string;
-      content: Buffer;
-    }>(this.#source, 'SELECT digest, kind, media_type, content FROM manifest WHERE id = $1', [manifestId]);
-    if (manifest === undefined) return null;
-    const blobs = await queryRows<{ digest: Digest; object_key: string; size: string }>(
-      this.#source,
-      `SELECT b.digest, b.object_key, b.size FROM manifest_blob m JOIN blob b ON b.id = m.blob_id
-       WHERE m.manifest_id = $1`,
-      [manifestId],
+    const [manifests, blobs] = await inTransaction(this.#source, (transaction) =>
+      transaction.finish(
+        Promise.all([
+          queryRows<{ digest: Digest; kind: ArtifactKind; media_type: string; content: Buffer }>(
+            transaction,
+            'SELECT digest, kind, media_type, content FROM manifest WHERE id = $1',
+            [manifestId],
+          ),
+          queryRows<{ digest: Digest; object_key: string; size: string }>(
+            transaction,
+            `SELECT b.digest, b.object_key, b.size FROM manifest_blob m JOIN blob b ON b.id = m.blob_id
+             WHERE m.manifest_id = $1`,
+            [manifestId],
+          ),
+        ]),
+      ),
     );
+    const [manifest] = manifests;
+    if (manifest === undefined) return null;
     return {
       digest: manifest.digest,
       kind: manifest.kind,
@@ -49,33 +58,33 @@ export class PostgresInventoryStore extends InventoryStore {
     };
   }
 
-  async layer(blobDigest: string, catalogerVersion: number): Promise<LayerRecord | null> {
-    const rows = await queryRows<{ record: LayerRecord }>(
+  async layers(
+    blobDigests: readonly string[],
+    catalogerVersion: number,
+  ): Promise<ReadonlyMap<string, LayerRecord>> {
+    const rows = await runPlanned<{ blob_digest: string; record: LayerRecord }>(
       this.#source,
-      `SELECT r.record FROM layer_blob b
+      `SELECT b.blob_digest, r.record FROM layer_blob b
        JOIN layer_record r ON r.diff_id = b.diff_id AND r.cataloger_version = b.cataloger_version
-       WHERE b.blob_digest = $1 AND b.cataloger_version = $2`,
-      [blobDigest, catalogerVersion],
+       WHERE b.blob_digest = ANY ($1) AND b.cataloger_version = $2`,
+      [[...new Set(blobDigests)], catalogerVersion],
     );
-    return rows[0]?.record ?? null;
+    return new Map(rows.map(({ blob_digest: digest, record }) => [digest, record]));
   }
 
   async saveLayer(blobDigest: string, record: LayerRecord): Promise<void> {
     const { diffId, catalogerVersion } = record;
-    await this.#source.transaction(async (manager) => {
-      await manager.query(
-        `INSERT INTO layer_record (diff_id, cataloger_version, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-        [diffId, catalogerVersion, storableText(record)],
-      );
-      await manager.query(
-        `INSERT INTO layer_blob (blob_digest, cataloger_version, diff_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-        [blobDigest, catalogerVersion, diffId],
-      );
-    });
+    await runPlanned(
+      this.#source,
+      `WITH kept AS (
+         INSERT INTO layer_record (diff_id, cataloger_version, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING)
+       INSERT INTO layer_blob (blob_digest, cataloger_version, diff_id) VALUES ($4, $2, $1) ON CONFLICT DO NOTHING`,
+      [diffId, catalogerVersion, storableText(record), blobDigest],
+    );
   }
 
   async inventory(digest: string, catalogerVersion: number): Promise<Inventory | null> {
-    const rows = await queryRows<{ content: Inventory }>(
+    const rows = await runPlanned<{ content: Inventory }>(
       this.#source,
       'SELECT content FROM inventory WHERE digest = $1 AND cataloger_version = $2',
       [digest, catalogerVersion],
@@ -84,16 +93,19 @@ export class PostgresInventoryStore extends InventoryStore {
   }
 
   async record(request: MatchRequest, match: MatchFunction): Promise<void> {
-    await this.#source.transaction(async (manager) => {
-      const coverage = await lockCoverage(manager, request.ecosystems);
-      const rows = await selectAdvisories(manager, request);
+    const subject: EvidenceSubject = { digest: request.digest, repositoryId: null, kind: 'scan' };
+    await inTransaction(this.#source, async (transaction) => {
+      const [coverage, rows, known] = await Promise.all([
+        lockCoverage(transaction, request.ecosystems),
+        selectAdvisories(transaction, request),
+        lockEvidence(transaction, subject),
+      ]);
       const { evidence, uncovered } = match(rows, coverage);
-      await upsertInventory(manager, request, uncovered);
-      await replaceEvidence(
-        manager,
-        { digest: request.digest, repositoryId: null, kind: 'scan' },
-        evidence.engine,
-        [{ key: '', payload: evidence }],
+      await transaction.finish(
+        Promise.all([
+          upsertInventory(transaction, request, uncovered),
+          writeEvidence(transaction, subject, evidence.engine, [{ key: '', payload: evidence }], known),
+        ]),
       );
     });
   }
@@ -101,19 +113,18 @@ export class PostgresInventoryStore extends InventoryStore {
 
 /** Holds the revision until the transaction ends; an import waits with its commit for that long. */
 async function lockCoverage(
-  manager: EntityManager,
+  runner: StatementRunner,
   ecosystems: readonly string[],
 ): Promise<AdvisoryCoverage> {
-  const [state] = await queryRows<{ revision: string }>(
-    manager,
-    'SELECT revision FROM advisory_state FOR SHARE',
-  );
-  const covered = await queryRows<{ ecosystem: string }>(
-    manager,
-    `SELECT wanted.ecosystem FROM unnest($1::text[]) AS wanted (ecosystem)
-     WHERE EXISTS (SELECT FROM advisory_affected a WHERE a.ecosystem = wanted.ecosystem)`,
-    [ecosystems],
-  );
+  const [[state], covered] = await Promise.all([
+    queryRows<{ revision: string }>(runner, 'SELECT revision FROM advisory_state FOR SHARE'),
+    queryRows<{ ecosystem: string }>(
+      runner,
+      `SELECT wanted.ecosystem FROM unnest($1::text[]) AS wanted (ecosystem)
+       WHERE EXISTS (SELECT FROM advisory_affected a WHERE a.ecosystem = wanted.ecosystem)`,
+      [ecosystems],
+    ),
+  ]);
   const revision = Number(state?.revision ?? 0);
   return {
     revision: revision === 0 ? null : revision,
@@ -133,9 +144,9 @@ interface AdvisoryRecord {
   score: number | null;
 }
 
-async function selectAdvisories(manager: EntityManager, request: MatchRequest): Promise<AdvisoryRow[]> {
+async function selectAdvisories(runner: StatementRunner, request: MatchRequest): Promise<AdvisoryRow[]> {
   const rows = await queryRows<AdvisoryRecord>(
-    manager,
+    runner,
     `SELECT a.id, a.aliases, a.upstream, f.ecosystem, f.name, f.ranges, f.versions, f.severity, f.score
      FROM unnest($1::text[], $2::text[]) AS wanted (ecosystem, name)
      JOIN advisory_affected f ON f.ecosystem = wanted.ecosystem AND f.name = wanted.name
@@ -150,30 +161,32 @@ async function selectAdvisories(manager: EntityManager, request: MatchRequest): 
 }
 
 async function upsertInventory(
-  manager: EntityManager,
+  runner: StatementRunner,
   request: MatchRequest,
   uncovered: readonly string[],
 ): Promise<void> {
   const { digest, inventory, keys } = request;
-  await manager.query(
-    `INSERT INTO inventory (digest, cataloger_version, content, uncovered) VALUES ($1, $2, $3, $4)
-     ON CONFLICT (digest) DO UPDATE SET cataloger_version = excluded.cataloger_version,
-       content = excluded.content, uncovered = excluded.uncovered, updated_at = now()`,
-    [digest, inventory.catalogerVersion, storableText(inventory), uncovered],
-  );
-  const parameters = [digest, keys.map((key) => key.ecosystem), keys.map((key) => key.name)];
-  await manager.query(
-    `DELETE FROM inventory_package p WHERE p.digest = $1 AND NOT EXISTS (
-       SELECT FROM unnest($2::text[], $3::text[]) AS kept (ecosystem, name)
-       WHERE kept.ecosystem = p.ecosystem AND kept.name = p.name)`,
-    parameters,
-  );
-  await manager.query(
-    `INSERT INTO inventory_package (ecosystem, name, digest)
-     SELECT ecosystem, name, $1 FROM unnest($2::text[], $3::text[]) AS kept (ecosystem, name)
-     ON CONFLICT DO NOTHING`,
-    parameters,
-  );
+  const names = [digest, keys.map((key) => key.ecosystem), keys.map((key) => key.name)];
+  await Promise.all([
+    runner.query(
+      `INSERT INTO inventory (digest, cataloger_version, content, uncovered) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (digest) DO UPDATE SET cataloger_version = excluded.cataloger_version,
+         content = excluded.content, uncovered = excluded.uncovered, updated_at = now()`,
+      [digest, inventory.catalogerVersion, storableText(inventory), uncovered],
+    ),
+    runner.query(
+      // NOT IN looks the names up in a hash, however few the planner expects.
+      `DELETE FROM inventory_package WHERE digest = $1
+         AND (ecosystem, name) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))`,
+      names,
+    ),
+    runner.query(
+      `INSERT INTO inventory_package (ecosystem, name, digest)
+       SELECT ecosystem, name, $1 FROM unnest($2::text[], $3::text[]) AS kept (ecosystem, name)
+       ON CONFLICT DO NOTHING`,
+      names,
+    ),
+  ]);
 }
 
 /** JSON of what images name, made storable only where it must be: records may have megabytes. */

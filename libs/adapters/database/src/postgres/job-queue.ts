@@ -3,8 +3,10 @@ import type { JobProgress } from '../ports/job-ledger.ts';
 import { type AttemptOutcome, type ClaimedJob, type Heartbeat, JobQueue } from '../ports/job-queue.ts';
 import { ANNOUNCE_ENDED } from './job-writer.ts';
 import { queryRows, sqlState, storableText, UNIQUE_VIOLATION } from './sql.ts';
+import { runPlanned } from './transaction.ts';
 
 const CLAIM_LOOKS = 5;
+const PROGRESS_UNIT_MAX = 100;
 const SUPERSEDED = 'a newer job of the same kind and key does the work';
 
 export class PostgresJobQueue extends JobQueue {
@@ -24,7 +26,7 @@ export class PostgresJobQueue extends JobQueue {
     const parameters = [[...slots.keys()], [...slots.values()], worker, leaseSeconds];
     for (let look = 1; ; look += 1) {
       try {
-        return await queryRows<ClaimedJob>(this.#source, CLAIM, parameters);
+        return await runPlanned<ClaimedJob>(this.#source, CLAIM, parameters);
       } catch (error) {
         // Another worker started a job of the same kind and key meanwhile; the next look sees it.
         if (sqlState(error) !== UNIQUE_VIOLATION || look === CLAIM_LOOKS) throw error;
@@ -48,22 +50,28 @@ export class PostgresJobQueue extends JobQueue {
   async saveProgress(worker: string, id: string, progress: JobProgress): Promise<void> {
     await this.#source.query(
       `UPDATE job SET progress = $3 WHERE id = $2 AND worker = $1 AND state = 'running'`,
-      [worker, id, JSON.stringify({ ...progress, unit: storableText(progress.unit, 100) })],
+      [worker, id, storableProgress(progress)],
     );
   }
 
-  async finish(worker: string, id: string, outcome: AttemptOutcome): Promise<boolean> {
+  async finish(
+    worker: string,
+    id: string,
+    outcome: AttemptOutcome,
+    progress: JobProgress | null = null,
+  ): Promise<boolean> {
+    const attempt = { worker, id, progress };
     switch (outcome.kind) {
       case 'succeeded':
-        return this.#end(worker, id, 'succeeded', null);
+        return this.#end(attempt, 'succeeded', null);
       case 'failed':
-        return this.#end(worker, id, 'failed', outcome.error);
+        return this.#end(attempt, 'failed', outcome.error);
       case 'cancelled':
-        return this.#end(worker, id, 'cancelled', outcome.error);
+        return this.#end(attempt, 'cancelled', outcome.error);
       case 'retry':
-        return this.#requeue(worker, id, outcome.error, outcome.delaySeconds, 0);
+        return this.#requeue(attempt, outcome.error, outcome.delaySeconds, 0);
       case 'released':
-        return this.#requeue(worker, id, null, 0, 1);
+        return this.#requeue(attempt, null, 0, 1);
     }
   }
 
@@ -74,11 +82,12 @@ export class PostgresJobQueue extends JobQueue {
        WHERE state = 'running' AND lease_until < now() ORDER BY lease_until LIMIT 100`,
     );
     let recovered = 0;
-    for (const job of stalled) {
+    for (const { id, worker, last } of stalled) {
+      const attempt = { worker, id, progress: null };
       const error = 'the worker was lost before it finished';
-      const done = job.last
-        ? await this.#end(job.worker, job.id, 'failed', `${error}, and this was the last attempt`, EXPIRED)
-        : await this.#requeue(job.worker, job.id, error, 0, 0, EXPIRED);
+      const done = last
+        ? await this.#end(attempt, 'failed', `${error}, and this was the last attempt`, EXPIRED)
+        : await this.#requeue(attempt, error, 0, 0, EXPIRED);
       if (done) recovered += 1;
     }
     return recovered;
@@ -89,7 +98,7 @@ export class PostgresJobQueue extends JobQueue {
   }
 
   async secondsToNextDue(kinds: readonly string[]): Promise<number | null> {
-    const rows = await queryRows<{ seconds: number }>(
+    const rows = await runPlanned<{ seconds: number }>(
       this.#source,
       `SELECT greatest(extract(epoch FROM min(due.run_at) - now()), 0)::float8 AS seconds
        FROM unnest($1::text[]) AS wanted (kind)
@@ -118,57 +127,71 @@ export class PostgresJobQueue extends JobQueue {
   }
 
   async #end(
-    worker: string,
-    id: string,
+    { worker, id, progress }: Attempt,
     state: 'succeeded' | 'failed' | 'cancelled',
     error: string | null,
     condition = '',
   ): Promise<boolean> {
-    const rows = await queryRows<{ id: string }>(
+    const rows = await runPlanned<object>(
       this.#source,
       `WITH ended AS (
-         UPDATE job SET state = $3, error = $4, finished_at = now(), lease_until = NULL, worker = NULL
+         UPDATE job SET state = $3, error = $4, progress = coalesce($5, progress), finished_at = now(),
+           lease_until = NULL, worker = NULL
          WHERE id = $2 AND worker = $1 AND state = 'running' ${condition}
          RETURNING id, kind, key, state
        )${ANNOUNCE_ENDED}`,
-      [worker, id, state, error === null ? null : storableText(error)],
+      [worker, id, state, error === null ? null : storableText(error), storableProgress(progress)],
     );
     return rows.length > 0;
   }
 
   async #requeue(
-    worker: string,
-    id: string,
+    attempt: Attempt,
     error: string | null,
     delaySeconds: number,
     refund: number,
     condition = '',
   ): Promise<boolean> {
+    const { worker, id, progress } = attempt;
     try {
-      const rows = await queryRows<{ id: string }>(
+      const rows = await runPlanned<object>(
         this.#source,
         `WITH ended AS (
            UPDATE job SET run_at = now() + $3 * interval '1 second', error = coalesce($4, error), dispatched_until = NULL,
-             attempts = attempts - $5, lease_until = NULL, worker = NULL,
+             attempts = attempts - $5, progress = coalesce($6, progress), lease_until = NULL, worker = NULL,
              state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END,
              finished_at = CASE WHEN cancel_requested THEN now() END
            WHERE id = $2 AND worker = $1 AND state = 'running' ${condition}
            RETURNING id, kind, key, state
          )${ANNOUNCE_ENDED}`,
-        [worker, id, delaySeconds, error === null ? null : storableText(error), refund],
+        [
+          worker,
+          id,
+          delaySeconds,
+          error === null ? null : storableText(error),
+          refund,
+          storableProgress(progress),
+        ],
       );
       return rows.length > 0;
     } catch (failure) {
       if (sqlState(failure) !== UNIQUE_VIOLATION) throw failure;
-      return this.#end(
-        worker,
-        id,
-        'cancelled',
-        error === null ? SUPERSEDED : `${error} (${SUPERSEDED})`,
-        condition,
-      );
+      const why = error === null ? SUPERSEDED : `${error} (${SUPERSEDED})`;
+      return this.#end(attempt, 'cancelled', why, condition);
     }
   }
+}
+
+interface Attempt {
+  readonly worker: string;
+  readonly id: string;
+  readonly progress: JobProgress | null;
+}
+
+function storableProgress(progress: JobProgress | null): string | null {
+  return progress === null
+    ? null
+    : JSON.stringify({ ...progress, unit: storableText(progress.unit, PROGRESS_UNIT_MAX) });
 }
 
 const EXPIRED = 'AND lease_until < now()';

@@ -31,7 +31,7 @@ export async function insertJobs(
      ON CONFLICT (kind, key) WHERE state = 'queued' DO UPDATE
        SET payload = excluded.payload, max_attempts = excluded.max_attempts, attempts = 0,
            run_at = least(job.run_at, excluded.run_at), dispatched_until = NULL
-     RETURNING id, kind, key`,
+     RETURNING id, kind, key, pg_notify('sluice_job', kind)`,
     [
       distinct.map(() => newId()),
       distinct.map((request) => request.kind),
@@ -41,9 +41,6 @@ export async function insertJobs(
       distinct.map((request) => request.delaySeconds ?? 0),
     ],
   );
-  await runner.query(`SELECT pg_notify('sluice_job', kind) FROM unnest($1::text[]) AS kind`, [
-    [...new Set(distinct.map((request) => request.kind))],
-  ]);
   const ids = new Map(rows.map((row) => [identity(row), row.id]));
   return requests.map((request) => ids.get(identity(request)) ?? '');
 }
@@ -57,7 +54,8 @@ const UNANNOUNCED_KINDS = ['verdict.evaluate', 'verdict.sweep'];
 
 /**
  * Completes a statement that begins with `WITH ended AS (UPDATE job … RETURNING id, kind, key, state)`: writes the
- * `job.finished` event of what ended for good and wakes dispatchers, because another of the same key may be waiting.
+ * `job.finished` event of what ended for good, and wakes dispatchers where it, or another of the same key, is queued.
+ * One that is queued at this very moment is not seen here: whoever ran the job must look for more in any case.
  */
 export const ANNOUNCE_ENDED = `,
   announced AS (
@@ -66,5 +64,10 @@ export const ANNOUNCE_ENDED = `,
       jsonb_build_object('jobId', id, 'kind', kind, 'key', key, 'state', state)
     FROM ended WHERE state IN ('succeeded', 'failed', 'cancelled') AND kind NOT IN (${UNANNOUNCED_KINDS.map((kind) => `'${kind}'`).join(', ')})
     RETURNING pg_notify('sluice_outbox', '')
+  ),
+  waiting AS (
+    SELECT ended.id, pg_notify('sluice_job', ended.kind) FROM ended
+    WHERE ended.state = 'queued' OR EXISTS (
+      SELECT FROM job other WHERE other.kind = ended.kind AND other.key = ended.key AND other.state = 'queued')
   )
-  SELECT id, pg_notify('sluice_job', kind) FROM ended LEFT JOIN announced ON true`;
+  SELECT ended.id FROM ended LEFT JOIN announced ON true LEFT JOIN waiting ON true`;

@@ -22,6 +22,7 @@ import {
   type RepositoryRow,
 } from './registry-rows.ts';
 import { queryRows } from './sql.ts';
+import { inTransaction } from './transaction.ts';
 
 /** A config or layer of a manifest, in its place. */
 interface BlobEdge {
@@ -56,47 +57,54 @@ export class PostgresManifestWrites extends ManifestWrites {
 
   /** Null when something is missing, so that the repository must be locked exclusively; nothing is stored then. */
   async #store(manifest: NewManifest, lock: RepositoryLock): Promise<StoredPush | null> {
-    return this.#source.transaction(async (runner) => {
-      const repository = await ensureRepository(runner, manifest.repository, lock);
+    return inTransaction(this.#source, async (transaction) => {
       const edges = blobEdges(manifest);
-      const blobs = await lockBlobs(runner, repository.id, edges);
+      const [repository, blobs] = await Promise.all([
+        ensureRepository(transaction, manifest.repository, lock),
+        lockBlobs(transaction, manifest.repository, edges),
+      ]);
       const missing = edges.filter(({ descriptor }) => !blobs.has(descriptor.digest));
       checkSizes(edges, blobs);
-      await checkMissing(runner, repository.projectId, manifest, missing);
+      await checkMissing(transaction, repository.projectId, manifest, missing);
       if (missing.length > 0 && lock === 'shared') return null;
 
-      const manifestId = await insertManifest(runner, repository, manifest);
-      await insertBlobEdges(runner, repository.id, manifestId, edges, blobs, missing);
-      await insertChildren(runner, repository.id, manifestId, manifest);
-      await runner.query(
+      const manifestId = await insertManifest(transaction, repository, manifest);
+      const joinParents = transaction.query(
         `UPDATE manifest_child c SET child_id = $1 FROM manifest parent
          WHERE c.child_digest = $2 AND c.child_id IS NULL
            AND parent.id = c.parent_id AND parent.repository_id = $3`,
         [manifestId, manifest.digest, repository.id],
       );
-      await runner.query(
+      const awaitVerdict = transaction.query(
         `INSERT INTO verdict (manifest_id, id, state) VALUES ($1, $2, 'pending')
          ON CONFLICT (manifest_id) DO NOTHING`,
         [manifestId, newId()],
       );
-      const movedTags = await upsertTags(runner, repository.id, manifestId, manifest.tags);
-      await extendLeases(
-        runner,
-        [...blobs.values()].map(({ id }) => id),
-        manifest.leaseSeconds,
-      );
-      await writeEvent(runner, 'artifact.pushed', `${repository.name}@${manifest.digest}`, {
-        manifestId,
-        repositoryId: repository.id,
-        repository: repository.name,
-        projectId: repository.projectId,
-        digest: manifest.digest,
-        kind: manifest.kind,
-        mediaType: manifest.manifest.mediaType,
-        subjectDigest: manifest.manifest.subject?.digest ?? null,
-        tags: [...manifest.tags],
-      });
+      const stored = Promise.all([
+        upsertTags(transaction, repository.id, manifestId, manifest.tags),
+        insertBlobEdges(transaction, repository.id, manifestId, edges, blobs, missing),
+        insertChildren(transaction, repository.id, manifestId, manifest),
+        joinParents,
+        awaitVerdict,
+        extendLeases(
+          transaction,
+          [...blobs.values()].map(({ id }) => id),
+          manifest.leaseSeconds,
+        ),
+        writeEvent(transaction, 'artifact.pushed', `${repository.name}@${manifest.digest}`, {
+          manifestId,
+          repositoryId: repository.id,
+          repository: repository.name,
+          projectId: repository.projectId,
+          digest: manifest.digest,
+          kind: manifest.kind,
+          mediaType: manifest.manifest.mediaType,
+          subjectDigest: manifest.manifest.subject?.digest ?? null,
+          tags: [...manifest.tags],
+        }),
+      ]);
       this.#checkpoint('manifest.before-commit');
+      const [movedTags] = await transaction.finish(stored);
       return { manifestId, movedTags };
     });
   }
@@ -189,7 +197,7 @@ function blobEdges({ manifest }: NewManifest): BlobEdge[] {
 /** The blobs that the repository links and that garbage collection cannot take until the transaction ends. */
 async function lockBlobs(
   runner: StatementRunner,
-  repositoryId: string,
+  repository: RepositoryName,
   edges: readonly BlobEdge[],
 ): Promise<Map<string, { id: string; sizeBytes: number }>> {
   const digests = [...new Set(edges.map(({ descriptor }) => descriptor.digest))];
@@ -197,9 +205,9 @@ async function lockBlobs(
   const rows = await queryRows<{ id: string; digest: string; size: string }>(
     runner,
     `SELECT b.id, b.digest, b.size FROM blob b
-     JOIN repository_blob rb ON rb.blob_id = b.id AND rb.repository_id = $1
-     WHERE b.digest = ANY ($2) AND b.state = 'live' ORDER BY b.id FOR KEY SHARE OF b`,
-    [repositoryId, digests],
+     JOIN repository_blob rb ON rb.blob_id = b.id JOIN repository r ON r.id = rb.repository_id
+     WHERE r.name = $1 AND b.digest = ANY ($2) AND b.state = 'live' ORDER BY b.id FOR KEY SHARE OF b`,
+    [repository, digests],
   );
   return new Map(rows.map(({ id, digest, size }) => [digest, { id, sizeBytes: Number(size) }]));
 }
@@ -297,33 +305,30 @@ async function insertBlobEdges(
   blobs: ReadonlyMap<string, { id: string }>,
   missing: readonly BlobEdge[],
 ): Promise<void> {
-  const present = edges.filter(({ descriptor }) => blobs.has(descriptor.digest));
-  if (present.length > 0) {
-    await runner.query(
-      `INSERT INTO manifest_blob (manifest_id, repository_id, position, role, blob_id)
-       SELECT $1, $2, * FROM unnest($3::int[], $4::text[], $5::uuid[]) ON CONFLICT DO NOTHING`,
-      [
-        manifestId,
-        repositoryId,
-        present.map(({ position }) => position),
-        present.map(({ role }) => role),
-        present.map(({ descriptor }) => blobs.get(descriptor.digest)?.id),
-      ],
-    );
-  }
-  if (missing.length > 0) {
-    await runner.query(
-      `INSERT INTO manifest_missing_blob (manifest_id, repository_id, position, role, digest)
-       SELECT $1, $2, * FROM unnest($3::int[], $4::text[], $5::text[]) ON CONFLICT DO NOTHING`,
-      [
-        manifestId,
-        repositoryId,
-        missing.map(({ position }) => position),
-        missing.map(({ role }) => role),
-        missing.map(({ descriptor }) => descriptor.digest),
-      ],
-    );
-  }
+  const isMissing = new Set(missing);
+  const present = edges.filter((edge) => !isMissing.has(edge));
+  const placesOf = (some: readonly BlobEdge[]) => [
+    manifestId,
+    repositoryId,
+    some.map(({ position }) => position),
+    some.map(({ role }) => role),
+  ];
+  await Promise.all([
+    present.length === 0
+      ? null
+      : runner.query(
+          `INSERT INTO manifest_blob (manifest_id, repository_id, position, role, blob_id)
+           SELECT $1, $2, * FROM unnest($3::int[], $4::text[], $5::uuid[]) ON CONFLICT DO NOTHING`,
+          [...placesOf(present), present.map(({ descriptor }) => blobs.get(descriptor.digest)?.id)],
+        ),
+    missing.length === 0
+      ? null
+      : runner.query(
+          `INSERT INTO manifest_missing_blob (manifest_id, repository_id, position, role, digest)
+           SELECT $1, $2, * FROM unnest($3::int[], $4::text[], $5::text[]) ON CONFLICT DO NOTHING`,
+          [...placesOf(missing), missing.map(({ descriptor }) => descriptor.digest)],
+        ),
+  ]);
 }
 
 /** Children that the repository does not have yet are joined when they arrive. */

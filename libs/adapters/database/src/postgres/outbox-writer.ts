@@ -15,11 +15,8 @@ export async function writeEvent<Type extends EventType>(
   subject: string,
   payload: EventPayloads[Type],
 ): Promise<void> {
-  await runner.query('INSERT INTO outbox (id, type, subject, payload) VALUES ($1, $2, $3, $4)', [
-    newId(),
-    type,
-    subject,
-    JSON.stringify(payload),
-  ]);
-  await runner.query(`SELECT pg_notify('sluice_outbox', '')`);
+  await runner.query(
+    `INSERT INTO outbox (id, type, subject, payload) VALUES ($1, $2, $3, $4) RETURNING pg_notify('sluice_outbox', '')`,
+    [newId(), type, subject, JSON.stringify(payload)],
+  );
 }

@@ -1,9 +1,11 @@
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import type { OutboxEvent } from '../events.ts';
 import type { JobRequest } from '../ports/job-ledger.ts';
 import { Outbox, type RelayPass } from '../ports/outbox.ts';
+import type { StatementRunner } from '../statement-runner.ts';
 import { insertJobs } from './job-writer.ts';
 import { queryRows } from './sql.ts';
+import { inTransaction, type Transaction } from './transaction.ts';
 
 export class PostgresOutbox extends Outbox {
   readonly #source: DataSource;
@@ -18,24 +20,28 @@ export class PostgresOutbox extends Outbox {
     except: readonly number[],
     toJobs: (event: OutboxEvent) => Promise<readonly JobRequest[]>,
   ): Promise<RelayPass> {
-    return this.#source.transaction(async (manager) => {
+    return inTransaction(this.#source, async (transaction) => {
+      const events = await takeEvents(transaction, limit, except);
       const failed: Failure[] = [];
       const answered: Answered[] = [];
-      for (const event of await takeEvents(manager, limit, except)) {
+      for (const event of events) {
         try {
           answered.push({ event, requests: await toJobs(event) });
         } catch (error) {
           failed.push({ event, error });
         }
       }
-      const unwritten = await writeJobs(manager, answered);
+      const unwritten = await writeJobs(transaction, answered);
       failed.push(...unwritten);
       const left = new Set(unwritten.map(({ event }) => event));
       const relayed = answered.map(({ event }) => event).filter((event) => !left.has(event));
-      await manager.query('UPDATE outbox SET relayed_at = now() WHERE seq = ANY ($1)', [
-        relayed.map((event) => event.seq),
-      ]);
-      return { relayed: relayed.length, failed };
+      if (relayed.length > 0) {
+        const seqs = relayed.map((event) => event.seq);
+        await transaction.finish(
+          transaction.query('UPDATE outbox SET relayed_at = now() WHERE seq = ANY ($1)', [seqs]),
+        );
+      }
+      return { relayed: relayed.length, failed, isFull: events.length === limit };
     });
   }
 
@@ -57,36 +63,24 @@ interface Answered {
 type Failure = RelayPass['failed'][number];
 
 /** Writes all jobs at once; when that fails, event by event, so that one bad event does not hold up the others. */
-async function writeJobs(manager: EntityManager, answered: readonly Answered[]): Promise<Failure[]> {
-  try {
-    // A transaction inside the transaction is a savepoint.
-    await manager.transaction((inner) =>
-      insertJobs(
-        inner,
-        answered.flatMap(({ requests }) => requests),
-      ),
-    );
-    return [];
-  } catch {
-    const failures: Failure[] = [];
-    for (const { event, requests } of answered) {
-      try {
-        await manager.transaction((inner) => insertJobs(inner, requests));
-      } catch (error) {
-        failures.push({ event, error });
-      }
-    }
-    return failures;
+async function writeJobs(transaction: Transaction, answered: readonly Answered[]): Promise<Failure[]> {
+  const all = answered.flatMap(({ requests }) => requests);
+  if ((await transaction.attempt(() => insertJobs(transaction, all))) === null) return [];
+  const failures: Failure[] = [];
+  for (const { event, requests } of answered) {
+    const failure = await transaction.attempt(() => insertJobs(transaction, requests));
+    if (failure !== null) failures.push({ event, error: failure.error });
   }
+  return failures;
 }
 
 async function takeEvents(
-  manager: EntityManager,
+  transaction: StatementRunner,
   limit: number,
   except: readonly number[],
 ): Promise<OutboxEvent[]> {
   const rows = await queryRows<Omit<OutboxEvent, 'seq'> & { seq: string }>(
-    manager,
+    transaction,
     `SELECT seq, id, type, subject, payload FROM outbox
      WHERE relayed_at IS NULL AND seq <> ALL ($2::bigint[])
      ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED`,

@@ -1,4 +1,6 @@
 import pg from 'pg';
+import { holdWrites } from './held-writes.ts';
+import { PLAN_ONCE } from './plan-once.ts';
 
 export interface PipelinedOptions {
   readonly url: string;
@@ -25,7 +27,6 @@ interface Lane {
   readonly client: pg.Client;
   readonly connected: Promise<unknown>;
   lost: boolean;
-  isCorked: boolean;
 }
 
 /**
@@ -89,7 +90,7 @@ export class PipelinedConnections {
       this.#lose(lane, error);
       throw error;
     }
-    holdWrites(lane);
+    holdWrites(lane.client);
     // Sent in one go: nothing of another transaction comes between them.
     const { client } = lane;
     const begun = client.query('BEGIN');
@@ -116,7 +117,7 @@ export class PipelinedConnections {
     values: readonly unknown[],
   ): Promise<Row[]> {
     await lane.connected;
-    holdWrites(lane);
+    holdWrites(lane.client);
     const query = { name, text, values: [...values], rowMode: 'array' as const };
     const result = await lane.client.query<unknown[]>(query);
     return result.rows as unknown[] as Row[];
@@ -139,8 +140,9 @@ export class PipelinedConnections {
       connectionTimeoutMillis: 10_000,
       query_timeout: this.#options.timeoutMs ?? 10_000,
       pipeline: true,
+      options: PLAN_ONCE.map(([name, value]) => `-c ${name}=${value}`).join(' '),
     });
-    const lane: Lane = { client, connected: client.connect(), lost: false, isCorked: false };
+    const lane: Lane = { client, connected: client.connect(), lost: false };
     client.on('error', (error) => this.#lose(lane, error));
     client.on('end', () => this.#lose(lane, new Error('the server closed the connection')));
     lane.connected.catch((error: unknown) => this.#lose(lane, error));
@@ -158,17 +160,4 @@ export class PipelinedConnections {
 /** The server answered, and the connection lives on; FATAL and errors of the network end it. */
 function isAboutStatement(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.severity === 'ERROR';
-}
-
-/** Collects what is sent in this turn of the event loop into one write. */
-function holdWrites(lane: Lane): void {
-  if (lane.isCorked) return;
-  const { stream } = (lane.client as unknown as { connection: { stream: { cork(): void; uncork(): void } } })
-    .connection;
-  lane.isCorked = true;
-  stream.cork();
-  setImmediate(() => {
-    lane.isCorked = false;
-    stream.uncork();
-  });
 }

@@ -7,6 +7,7 @@ import {
   type SignedSubject,
 } from '../ports/signature-store.ts';
 import { queryRows } from './sql.ts';
+import { runPlanned } from './transaction.ts';
 
 interface ManifestRow {
   id: string;
@@ -45,6 +46,17 @@ export class PostgresSignatureStore extends SignatureStore {
       [subject.repositoryId, subject.digest, page.after, page.limit, page.maxBytes],
     );
     return rows.map(toManifest);
+  }
+
+  async maySign({ repositoryId, digest }: SignedSubject, tag: string | null): Promise<boolean> {
+    const [row] = await runPlanned<{ found: boolean }>(
+      this.#source,
+      `SELECT EXISTS (SELECT FROM tag WHERE repository_id = $1 AND name = $3)
+         OR EXISTS (SELECT FROM manifest WHERE repository_id = $1 AND subject_digest = $2)
+         OR EXISTS (SELECT FROM evidence WHERE digest = $2 AND kind = 'signature' AND repository_id = $1) AS found`,
+      [repositoryId, digest, tag],
+    );
+    return row?.found !== false;
   }
 
   async findBlob(repositoryId: string, digest: Digest): Promise<BlobLocation | null> {

@@ -1,5 +1,5 @@
 import { canonicalJson, type Evaluation } from '@sluice/domain/policy';
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import { VERDICT_CHANNEL } from '../ports/verdict-signals.ts';
 import {
   type FullVerdict,
@@ -7,9 +7,11 @@ import {
   type VerdictScope,
   VerdictStore,
 } from '../ports/verdict-store.ts';
+import type { StatementRunner } from '../statement-runner.ts';
 import { insertJobs } from './job-writer.ts';
 import { writeEvent } from './outbox-writer.ts';
 import { queryRows } from './sql.ts';
+import { inTransaction, runPlanned } from './transaction.ts';
 import { selectVerdictInputs } from './verdict-inputs.ts';
 
 export class PostgresVerdictStore extends VerdictStore {
@@ -24,27 +26,30 @@ export class PostgresVerdictStore extends VerdictStore {
     manifestId: string,
     judge: (inputs: VerdictInputs) => Evaluation,
   ): Promise<{ verdict: FullVerdict; changed: boolean } | null> {
-    return this.#source.transaction(async (manager) => {
+    return inTransaction(this.#source, async (transaction) => {
       // First the lock, then, in a statement of its own and so with a later view, everything that decides.
-      const locked = await queryRows<object>(
-        manager,
-        'SELECT id FROM verdict WHERE manifest_id = $1 FOR UPDATE',
-        [manifestId],
-      );
-      if (locked.length === 0) return null;
-      const found = await selectVerdictInputs(manager, manifestId);
-      if (found === null) return null;
+      const [locked, found] = await Promise.all([
+        queryRows<object>(transaction, 'SELECT id FROM verdict WHERE manifest_id = $1 FOR UPDATE', [
+          manifestId,
+        ]),
+        selectVerdictInputs(transaction, manifestId),
+      ]);
+      if (locked.length === 0 || found === null) return null;
       const { stored, inputs, revision } = found;
       const evaluation = judge(inputs);
+      const isConfirmed = found.storedRevision === revision;
       if (isSame(stored, evaluation)) {
-        if (found.storedRevision !== revision) await confirm(manager, manifestId, revision);
+        if (!isConfirmed)
+          await Promise.all([confirm(transaction, manifestId, revision), wake(transaction, manifestId)]);
         return { verdict: stored, changed: false };
       }
-      const evaluatedAt = await save(manager, manifestId, evaluation, revision);
+      const changed = stored.state !== evaluation.state || stored.summary !== evaluation.summary;
+      const [evaluatedAt] = await Promise.all([
+        save(transaction, manifestId, evaluation, revision),
+        changed ? announce(transaction, inputs, evaluation) : null,
+        changed || !isConfirmed ? wake(transaction, manifestId) : null,
+      ]);
       const { state, summary, results, inputsHash } = evaluation;
-      const changed = stored.state !== state || stored.summary !== summary;
-      if (changed) await announce(manager, inputs, evaluation);
-      if (changed || found.storedRevision !== revision) await wake(manager, manifestId);
       return { verdict: { id: stored.id, state, summary, results, inputsHash, evaluatedAt }, changed };
     });
   }
@@ -54,12 +59,13 @@ export class PostgresVerdictStore extends VerdictStore {
   }
 
   async list(scope: VerdictScope, after: string | null, limit: number): Promise<string[]> {
-    return ids(
+    const rows = await queryRows<{ id: string }>(
       this.#source,
       `SELECT m.id FROM manifest m WHERE ($1::uuid IS NULL OR m.id > $1) AND ${SCOPES[scope.kind]}
        ORDER BY m.id LIMIT $2`,
       [after, limit, scope.kind === 'node' ? scope.nodeId : null],
     );
+    return rows.map(({ id }) => id);
   }
 
   withDigest(
@@ -120,8 +126,9 @@ const SCOPES: Readonly<Record<VerdictScope['kind'], string>> = {
     WHERE kind = 'scan' AND payload ->> 'state' = 'no-data')`,
 };
 
-async function ids(source: DataSource, sql: string, parameters: unknown[]): Promise<string[]> {
-  return (await queryRows<{ id: string }>(source, sql, parameters)).map(({ id }) => id);
+/** Every event of the outbox asks for some of these. */
+async function ids(source: DataSource, sql: string, parameters: readonly unknown[]): Promise<string[]> {
+  return (await runPlanned<{ id: string }>(source, sql, parameters)).map(({ id }) => id);
 }
 
 function isSame(stored: FullVerdict, evaluation: Evaluation): boolean {
@@ -134,22 +141,18 @@ function isSame(stored: FullVerdict, evaluation: Evaluation): boolean {
 }
 
 /** What is stored holds by the present rules as well. */
-async function confirm(manager: EntityManager, manifestId: string, revision: string): Promise<void> {
-  await manager.query('UPDATE verdict SET rules_revision = $2 WHERE manifest_id = $1', [
-    manifestId,
-    revision,
-  ]);
-  await wake(manager, manifestId);
+async function confirm(runner: StatementRunner, manifestId: string, revision: string): Promise<void> {
+  await runner.query('UPDATE verdict SET rules_revision = $2 WHERE manifest_id = $1', [manifestId, revision]);
 }
 
 async function save(
-  manager: EntityManager,
+  runner: StatementRunner,
   manifestId: string,
   evaluation: Evaluation,
   revision: string,
 ): Promise<Date> {
   const [row] = await queryRows<{ evaluated_at: Date }>(
-    manager,
+    runner,
     `UPDATE verdict SET state = $2, summary = $3, results = $4, inputs_hash = $5, rules_revision = $6,
        evaluated_at = now()
      WHERE manifest_id = $1 RETURNING evaluated_at`,
@@ -167,12 +170,12 @@ async function save(
 
 /** Tells the world. */
 async function announce(
-  manager: EntityManager,
+  runner: StatementRunner,
   { manifestId, repositoryId, context }: VerdictInputs,
   { state }: Evaluation,
 ): Promise<void> {
   const { repository, digest } = context.artifact;
-  await writeEvent(manager, 'verdict.changed', `${repository}@${digest}`, {
+  await writeEvent(runner, 'verdict.changed', `${repository}@${digest}`, {
     manifestId,
     repositoryId,
     digest,
@@ -181,15 +184,17 @@ async function announce(
 }
 
 /** Tells waiting pulls, and has the indexes judged again whose verdict this one is part of. */
-async function wake(manager: EntityManager, manifestId: string): Promise<void> {
-  await manager.query('SELECT pg_notify($1, $2)', [VERDICT_CHANNEL, manifestId]);
-  const parents = await queryRows<{ id: string }>(
-    manager,
-    'SELECT DISTINCT parent_id AS id FROM manifest_child WHERE child_id = $1',
-    [manifestId],
-  );
+async function wake(runner: StatementRunner, manifestId: string): Promise<void> {
+  const [parents] = await Promise.all([
+    queryRows<{ id: string }>(
+      runner,
+      'SELECT DISTINCT parent_id AS id FROM manifest_child WHERE child_id = $1',
+      [manifestId],
+    ),
+    runner.query('SELECT pg_notify($1, $2)', [VERDICT_CHANNEL, manifestId]),
+  ]);
   await insertJobs(
-    manager,
+    runner,
     parents.map(({ id }) => ({ kind: 'verdict.evaluate', key: id, payload: { manifestId: id } })),
   );
 }

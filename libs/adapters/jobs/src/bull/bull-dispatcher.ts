@@ -170,7 +170,7 @@ export class BullDispatcher extends Dispatcher {
   #slotFreed(): void {
     this.#chance.resolve();
     this.#chance = Promise.withResolvers();
-    if (!this.#viaRedis) this.#looks.ask();
+    this.#wake();
   }
 
   /** A message has come: runs the oldest due job of its kind, if there still is one. */

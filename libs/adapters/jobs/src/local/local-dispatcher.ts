@@ -8,6 +8,9 @@ export interface LocalDispatcherOptions extends JobRunnerOptions {
   readonly pollSeconds?: number;
 }
 
+/** Under load there is a look with every job; it asks for the time of the next one so often at most. */
+const DUE_GAP_MS = 100;
+
 /** Runs jobs in this process, woken by NOTIFY, with `FOR UPDATE SKIP LOCKED` behind {@link JobQueue.claim}. */
 export class LocalDispatcher extends Dispatcher {
   readonly #queue: JobQueue;
@@ -18,6 +21,7 @@ export class LocalDispatcher extends Dispatcher {
   readonly #looks = new Rounds(() => this.#look());
   #unsubscribe: () => Promise<void> = async () => undefined;
   #state: 'new' | 'started' | 'stopped' = 'new';
+  #lastAskedForDue = -Infinity;
 
   constructor(queue: JobQueue, notifications: Notifications, options: LocalDispatcherOptions = {}) {
     super();
@@ -56,18 +60,27 @@ export class LocalDispatcher extends Dispatcher {
     else if (payload === null || this.#runner.limits.has(payload)) this.#looks.ask();
   }
 
+  /** Takes what is due. What does not fit is looked for when a job ends, what comes later when it is due. */
   async #look(): Promise<void> {
     let waitMs = this.#pollSeconds * 1000;
     try {
-      const started = await this.#runner.take(this.#runner.freeSlots());
-      if (started.length > 0 || this.#looks.isAsked) return this.#looks.ask();
-      const seconds = await this.#queue.secondsToNextDue([...this.#runner.freeSlots().keys()]);
-      // 0 when one became due since the claim.
-      if (seconds !== null) waitMs = Math.min(waitMs, seconds * 1000 + 5);
+      await this.#runner.take(this.#runner.freeSlots());
+      if (this.#looks.isAsked) return this.#looks.ask();
+      waitMs = Math.min(waitMs, await this.#msToNextDue());
     } catch (error) {
       this.#onError(error);
       waitMs = 1000;
     }
     this.#looks.askIn(waitMs);
+  }
+
+  /** When to look again for work that nobody tells of, because it was queued for later. */
+  async #msToNextDue(): Promise<number> {
+    const sinceAsked = performance.now() - this.#lastAskedForDue;
+    if (sinceAsked < DUE_GAP_MS) return DUE_GAP_MS - sinceAsked;
+    this.#lastAskedForDue = performance.now();
+    const seconds = await this.#queue.secondsToNextDue([...this.#runner.freeSlots().keys()]);
+    // 0 when one became due since the claim.
+    return seconds === null ? Infinity : seconds * 1000 + 5;
   }
 }

@@ -48,7 +48,10 @@ export class JobRunner {
   #lastHeartbeat = 0;
   #lastPrune = 0;
 
-  /** @param onChance called when there may be something to start: a slot is free again, or stalled jobs were given back */
+  /**
+   * @param onChance called when there may be something to start: a job has ended, so that its slot is free and another of
+   * its key may run, or stalled jobs were given back. Look for work then, as nobody else may be told of it.
+   */
   constructor(queue: JobQueue, options: JobRunnerOptions, onChance: () => void) {
     this.#queue = queue;
     this.#leaseSeconds = options.leaseSeconds ?? 30;
@@ -128,7 +131,6 @@ export class JobRunner {
       .run(handler, this.#backOff)
       .then(async (outcome) => {
         clearInterval(progress);
-        await this.#saveProgress(attempt);
         await this.#finish(attempt, outcome);
       })
       .finally(() => {
@@ -148,9 +150,10 @@ export class JobRunner {
   /** Tells the ledger until it has understood, or until the lease is over and the job somebody else's. */
   async #finish(attempt: Attempt, outcome: AttemptOutcome): Promise<void> {
     const deadline = performance.now() + this.#leaseSeconds * 1000;
+    const progress = attempt.takeProgress();
     for (;;) {
       try {
-        await this.#queue.finish(this.#worker, attempt.job.id, outcome);
+        await this.#queue.finish(this.#worker, attempt.job.id, outcome, progress);
         return;
       } catch (error) {
         this.#onError(error);
