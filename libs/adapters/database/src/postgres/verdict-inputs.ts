@@ -106,7 +106,9 @@ const SELECT_INPUTS = `
     SELECT c.parent_id FROM manifest_child c JOIN ancestor a ON c.child_id = a.id
   ),
   covering (digest) AS (
-    SELECT digest FROM manifest WHERE id = $1 OR id IN (SELECT id FROM ancestor)
+    SELECT digest FROM manifest WHERE id = $1
+    UNION ALL
+    SELECT above.digest FROM ancestor JOIN manifest above ON above.id = ancestor.id WHERE above.id <> $1
   )
   SELECT m.digest, m.kind, m.repository_id, r.name AS repository,
     r.rules_revision AS revision, v.rules_revision AS stored_revision,
