@@ -65,7 +65,12 @@ export async function pushImage(
 }
 
 /** Gets a Bearer token for the scopes as a client would, with Basic credentials. */
-export async function bearer(url: string, authorization: string, ...scopes: string[]): Promise<string> {
+/** A registry token, with the rights of nobody in particular when there is no authorization. */
+export async function bearer(
+  url: string,
+  authorization: string | null,
+  ...scopes: string[]
+): Promise<string> {
   const challenge = await fetch(`${url}/v2/`);
   const header = challenge.headers.get('www-authenticate') ?? '';
   const [, realm = ''] = /realm="([^"]+)"/.exec(header) ?? [];
@@ -73,7 +78,7 @@ export async function bearer(url: string, authorization: string, ...scopes: stri
   const token = new URL(realm);
   token.searchParams.set('service', service);
   for (const scope of scopes) token.searchParams.append('scope', scope);
-  const answer = await fetch(token, { headers: { authorization } });
+  const answer = await fetch(token, { headers: authorization === null ? {} : { authorization } });
   await expectStatus(answer, 200, `asking ${realm} for a token`);
   return `Bearer ${((await answer.json()) as { token: string }).token}`;
 }

@@ -22,8 +22,8 @@ const BURST = 1_000;
 const LOGIN_FAILURES = 10;
 
 interface Revocable {
-  /** Whom the registry tokens are asked for. */
-  readonly authorization: string;
+  /** Whom the registry tokens are asked for; null: nobody in particular. */
+  readonly authorization: string | null;
   readonly revoke: () => Promise<unknown>;
 }
 
@@ -146,7 +146,12 @@ try {
   const document =
     'apiVersion: sluice.dev/v1\nkind: Policy\nmetadata: {name: default}\nspec: {mode: "off", rules: [{name: scanned, kind: scan}]}\n';
   await cluster.api('PUT', '/policies', { node: null, document });
-  await cluster.api('POST', '/projects', { path: 'team/app', visibility: 'private' }, { expect: 201 });
+  const project = await cluster.api<{ id: string }>(
+    'POST',
+    '/projects',
+    { path: 'team/app', visibility: 'private' },
+    { expect: 201 },
+  );
   const image = buildImage([await buildLayer([{ path: 'app/random.bin', content: randomBytes(50_000) }])]);
   await pushImage({ url: cluster.url, repository: REPOSITORY, authorization: ADMIN }, image, 'v1');
   const pulls = [
@@ -227,6 +232,13 @@ try {
     await cluster.api('PATCH', `/robots/${robot.id}`, { expiresAt }, { headers });
     const revoke = () => sleep(Math.max(0, new Date(expiresAt).getTime() - Date.now()));
     return endsEverywhere({ authorization: robot.authorization, revoke }, everything, EXPIRY_MS);
+  });
+
+  await checklist.check('everybody, when a project is public no more', async () => {
+    const show = (visibility: string) =>
+      cluster.api('PATCH', `/projects/${project.body.id}`, { visibility }, { headers: { 'if-match': '*' } });
+    await show('public');
+    return endsEverywhere({ authorization: null, revoke: () => show('private') }, pulls);
   });
 
   await checklist.check('requests of a principal are counted for all replicas together', async () => {

@@ -139,6 +139,53 @@ describe('who may use the data plane', () => {
     expect((await token.request('POST', '/v2/open/app/x/blobs/uploads/')).status).toBe(401);
   });
 
+  it('a token that is good for the visibility of a project alone ends with it: on reads and lists', async () => {
+    const projectId = await registry.createProject('shown/app', 'public');
+    const show = async (visibility: string): Promise<void> => {
+      await registry.database.source.query('UPDATE node SET visibility = $2 WHERE id = $1', [
+        projectId,
+        visibility,
+      ]);
+      await registry.settle();
+    };
+    await registry.createUser('shower', { 'shown/app': 'developer' });
+    const shower = new TestClient(registry, 'shower');
+    const shown = await shower.pushImage('shown/app/x', 'v1');
+    await registry.judge('shown/app/x', shown.digest, 'green', null);
+    const scope = 'repository:shown/app/x:pull';
+    const [anybody, signedIn, member] = await Promise.all([
+      nobody().withToken(scope),
+      reader.withToken(scope),
+      shower.withToken(scope),
+    ]);
+    const paths = [
+      'manifests/v1',
+      `manifests/${shown.digest}`,
+      `blobs/${shown.layer.digest}`,
+      'tags/list',
+      `referrers/${shown.digest}`,
+    ];
+    const statusesOf = (client: TestClient): Promise<number[]> =>
+      Promise.all(paths.map(async (path) => (await client.request('GET', `/v2/shown/app/x/${path}`)).status));
+    // Twice, so that the second answers come from memory.
+    for (let turn = 0; turn < 2; turn += 1) {
+      for (const client of [anybody, signedIn, member]) {
+        expect(await statusesOf(client)).toEqual(paths.map(() => 200));
+      }
+    }
+    await show('internal');
+    expect(await statusesOf(anybody)).toEqual(paths.map(() => 401));
+    expect(await statusesOf(signedIn)).toEqual(paths.map(() => 200));
+    await show('private');
+    expect(await statusesOf(member), 'who has a role').toEqual(paths.map(() => 200));
+    expect(await statusesOf(signedIn)).toEqual(paths.map(() => 401));
+    expect(challengeOf(await signedIn.request('GET', '/v2/shown/app/x/manifests/v1'))).toMatch(
+      /error="invalid_token"/,
+    );
+    await show('public');
+    expect(await statusesOf(anybody)).toEqual(paths.map(() => 200));
+  });
+
   it('a token ends at once when its principal loses rights: on reads, writes and lists', async () => {
     const id = await registry.createUser('leaver', { 'team/app': 'developer' });
     const leaver = new TestClient(registry, 'leaver');

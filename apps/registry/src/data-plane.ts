@@ -111,7 +111,10 @@ async function dispatch(
   progress.action = route.action;
 
   const caller = await authenticate(request, dependencies, route);
-  const actions = 'repository' in path ? await rightsOn(dependencies, caller, path.repository) : [];
+  const actions =
+    'repository' in path
+      ? await rightsOn(dependencies, caller, path.repository, route.checksToken === true)
+      : [];
   if (route.action !== null && !actions.includes(route.action) && 'repository' in path) {
     throw refusal(caller, path.repository, route.action, actions);
   }
@@ -140,7 +143,7 @@ async function authenticate(
     // Without a challenge clients take it that nobody needs to log in, and never do (docker, skopeo, crane).
     throw new OciError('UNAUTHORIZED', 'authentication required');
   }
-  return route.bringsEpoch === true
+  return route.checksToken === true
     ? authentication.authenticate(authorization, request.ip)
     : authentication.authenticateFresh(authorization, request.ip);
 }

@@ -71,16 +71,27 @@ export class Exchange {
 
 const ALL_ACTIONS: readonly RepositoryAction[] = ['pull', 'push', 'delete'];
 
-/** What a token says, or what is stored for whoever comes without one. */
+/**
+ * What a token says, or what is stored for whoever comes without one.
+ *
+ * @param isChecked whether the handler finds out itself that the visibility by which a token was issued has changed
+ */
 export async function rightsOn(
   { access }: Pick<DataPlaneDependencies, 'access'>,
   caller: Caller,
   repository: RepositoryName,
+  isChecked: boolean,
 ): Promise<readonly RepositoryAction[]> {
-  if (caller.access !== null) {
-    return caller.access.find((entry) => entry.repository === repository)?.actions ?? [];
-  }
-  return (await access.repositoryRights(caller, repository, ALL_ACTIONS)).actions;
+  if (caller.access === null) return (await access.repositoryRights(caller, repository, ALL_ACTIONS)).actions;
+  const granted = caller.access.find((entry) => entry.repository === repository);
+  if (granted === undefined) return [];
+  if (granted.byVisibility !== true || isChecked) return granted.actions;
+  return (await access.repositoryRights(behindToken(caller), repository, granted.actions)).actions;
+}
+
+/** The principal with the credential behind its token, whatever the token was asked for. */
+export function behindToken(caller: Caller): Caller {
+  return { ...caller, access: null, scopes: caller.secretScopes ?? null };
 }
 
 /**
@@ -93,6 +104,5 @@ async function principalMayPush(
   repository: RepositoryName,
 ): Promise<boolean> {
   if (caller.access === null) return false;
-  const whole = { ...caller, access: null, scopes: caller.secretScopes ?? null };
-  return (await access.repositoryRights(whole, repository, ['push'])).actions.includes('push');
+  return (await access.repositoryRights(behindToken(caller), repository, ['push'])).actions.includes('push');
 }

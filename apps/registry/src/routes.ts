@@ -12,8 +12,8 @@ export type PathOf<K extends Kind> = Extract<DistributionPath, { kind: K }>;
 export interface Route<K extends Kind> {
   /** What the caller must be allowed to do with the repository; null: be somebody. */
   readonly action: RepositoryAction | null;
-  /** The handler's own query brings the epoch of the principal, so that it need not be asked for before. */
-  readonly bringsEpoch?: boolean;
+  /** The handler's own query tells whether the token still holds, so that it need not be asked for before. */
+  readonly checksToken?: boolean;
   readonly handle: (exchange: Exchange, path: PathOf<K>) => Promise<void>;
 }
 
@@ -30,14 +30,14 @@ export const ROUTES: { readonly [K in Kind]: { readonly [M in Method]?: Route<K>
     GET: { action: null, handle: listRepositories },
   },
   manifest: {
-    GET: { action: 'pull', bringsEpoch: true, handle: getManifest },
-    HEAD: { action: 'pull', bringsEpoch: true, handle: headManifest },
+    GET: { action: 'pull', checksToken: true, handle: getManifest },
+    HEAD: { action: 'pull', checksToken: true, handle: headManifest },
     PUT: { action: 'push', handle: putManifest },
     DELETE: { action: 'delete', handle: deleteManifest },
   },
   blob: {
-    GET: { action: 'pull', bringsEpoch: true, handle: getBlob },
-    HEAD: { action: 'pull', bringsEpoch: true, handle: headBlob },
+    GET: { action: 'pull', checksToken: true, handle: getBlob },
+    HEAD: { action: 'pull', checksToken: true, handle: headBlob },
     DELETE: { action: 'delete', handle: deleteBlob },
   },
   uploads: {

@@ -1,6 +1,6 @@
 import { type Action, isAdminAction, isVisibleAction, NODE_ACTIONS } from './action.ts';
 import { describeSource, type Grant } from './grant.ts';
-import type { NodeContext, NodeRef } from './node.ts';
+import { isVisibleTo, type NodeContext, type NodeRef } from './node.ts';
 import { greatestRole, type Role, roleAtLeast } from './role.ts';
 import { type AccessScope, formatAccessScope, scopesCover } from './scope.ts';
 
@@ -37,6 +37,8 @@ export interface AccessDecision {
   readonly role: Role | null;
   /** When `allowed` ends unless something changes; null when it does not. */
   readonly until: Date | null;
+  /** Whether nothing but the visibility of the node allows it. */
+  readonly byVisibility: boolean;
 }
 
 /**
@@ -50,12 +52,19 @@ export function decide(question: AccessQuestion, now: Date): AccessDecision {
   const held = node === null ? [] : heldGrants(question, node);
   const live = held.filter(({ grant }) => isLive(grant.expiresAt, now));
   const role = greatestRole(live.map(({ grant }) => grant.role));
-  const refuse = (...reasons: string[]): AccessDecision => ({ allowed: false, reasons, role, until: null });
+  const refuse = (...reasons: string[]): AccessDecision => ({
+    allowed: false,
+    reasons,
+    role,
+    until: null,
+    byVisibility: false,
+  });
   const allow = (until: Date | null, ...reasons: string[]): AccessDecision => ({
     allowed: true,
     reasons,
     role,
     until: subject.kind === 'anonymous' ? until : earlier(until, subject.expiresAt),
+    byVisibility: false,
   });
 
   if (subject.kind !== 'anonymous') {
@@ -74,7 +83,7 @@ export function decide(question: AccessQuestion, now: Date): AccessDecision {
   const byVisibility = visibilityReason(subject, action, node);
   const minimum = NODE_ACTIONS[action];
   const sufficient = live.filter(({ grant }) => roleAtLeast(grant.role, minimum));
-  if (byVisibility !== null) return allow(null, byVisibility);
+  if (byVisibility !== null) return { ...allow(null, byVisibility), byVisibility: sufficient.length === 0 };
   if (sufficient.length > 0) {
     return allow(
       sufficient.reduce<Date | null>((latest, { grant }, index) => {
@@ -111,13 +120,10 @@ function heldGrants(question: AccessQuestion, node: NodeContext): { grant: Grant
 }
 
 function visibilityReason(subject: Subject, action: Action, node: NodeContext): string | null {
-  if (!isVisibleAction(action)) return null;
-  if (node.visibility === 'public') return `${node.kind} ${node.path} is public`;
-  // A CI job is let in by its binding only: it acts for a project, not for a signed-in person.
-  const signedIn = subject.kind === 'user' || subject.kind === 'robot';
-  return node.visibility === 'internal' && signedIn
-    ? `${node.kind} ${node.path} is internal: every signed-in user and robot may read it`
-    : null;
+  if (!isVisibleAction(action) || !isVisibleTo(subject.kind, node.visibility)) return null;
+  return node.visibility === 'public'
+    ? `${node.kind} ${node.path} is public`
+    : `${node.kind} ${node.path} is internal: every signed-in user and robot may read it`;
 }
 
 function at(question: AccessQuestion): string {

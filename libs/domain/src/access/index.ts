@@ -33,6 +33,7 @@ export {
 } from './names.ts';
 export {
   isVisibility,
+  isVisibleTo,
   isWithin,
   NODE_DEPTH_MAX,
   type NodeContext,

@@ -1,5 +1,6 @@
 import { isRepositoryName, REPOSITORY_NAME_MAX } from '../oci/names.ts';
 import { AccessError } from './errors.ts';
+import type { Principal } from './principal.ts';
 
 declare const pathBrand: unique symbol;
 
@@ -85,6 +86,14 @@ export function pathLineage(path: string): string[] {
 /** True when `path` is `ancestor` or lies below it. */
 export function isWithin(path: string, ancestor: string): boolean {
   return path === ancestor || path.startsWith(`${ancestor}/`);
+}
+
+/**
+ * Whether visibility alone lets somebody read. A CI job is let in by its binding only: it acts for a project, not for a
+ * signed-in person.
+ */
+export function isVisibleTo(kind: Principal['kind'], visibility: Visibility): boolean {
+  return visibility === 'public' || (visibility === 'internal' && (kind === 'user' || kind === 'robot'));
 }
 
 export function isVisibility(text: string): text is Visibility {

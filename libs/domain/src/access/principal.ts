@@ -43,6 +43,8 @@ export type RepositoryAction = 'pull' | 'push' | 'delete';
 export interface RepositoryAccess {
   readonly repository: string;
   readonly actions: readonly RepositoryAction[];
+  /** It may pull for no other reason than the visibility of the project, so only while that stays. */
+  readonly byVisibility?: boolean;
 }
 
 /**

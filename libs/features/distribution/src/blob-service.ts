@@ -115,8 +115,9 @@ export class BlobService {
 
   /** A mount hands content on, so the gate of where it lies must let it out; there is no waiting for a verdict. */
   async #mayTake(from: RepositoryName, digest: Digest, { caller }: PullRequest): Promise<boolean> {
-    const { principalEpoch, blob } = await this.#reads.blob(from, digest, principalIdOf(caller));
-    assertCurrent(caller, principalEpoch);
+    const lookup = await this.#reads.blob(from, digest, principalIdOf(caller));
+    assertCurrent(caller, from, lookup);
+    const { blob } = lookup;
     if (blob === null) return false;
     const { kind } = decideGate(blob.verdict);
     return isUngated(blob) || kind === 'allow' || kind === 'warn';
@@ -124,7 +125,7 @@ export class BlobService {
 
   async #find(repository: RepositoryName, digest: Digest, request: PullRequest): Promise<FoundBlob> {
     const lookup = await this.#reads.blob(repository, digest, principalIdOf(request.caller));
-    assertCurrent(request.caller, lookup.principalEpoch);
+    assertCurrent(request.caller, repository, lookup);
     const { blob } = lookup;
     if (lookup.repositoryId === null || blob === null) throw unknownBlob(digest);
     return { blob, verdict: blob.verdict, manifestId: blob.verdict?.manifestId ?? null, digest };

@@ -25,7 +25,7 @@ class StaleReads extends RegistryReads {
     const verdict = { id: 'v', state: this.#isStale ? 'pending' : 'red', summary: null } as const;
     const common = { digest: DIGEST, mediaType: 'x', sizeBytes: 1, kind: 'image' } as const;
     const manifest = { ...common, id: 'm', verdict, isStale: this.#isStale };
-    return { principalEpoch: null, projectId: 'p', repositoryId: 'r', manifest };
+    return { principalEpoch: null, projectId: 'p', repositoryId: 'r', visibility: 'private', manifest };
   }
 
   async blob(): Promise<BlobLookup> {
@@ -42,6 +42,7 @@ class StaleReads extends RegistryReads {
     return {
       principalEpoch: null,
       repositoryId: 'r',
+      visibility: 'private',
       blob: { ...common, verdict, isStale: this.#isStale },
     };
   }

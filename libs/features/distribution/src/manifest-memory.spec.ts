@@ -1,5 +1,5 @@
 import { type Forgotten, ReadCoherence } from '@sluice/database';
-import type { Caller } from '@sluice/domain/access';
+import type { Caller, Visibility } from '@sluice/domain/access';
 import type { Digest, RepositoryName } from '@sluice/domain/oci';
 import type { VerdictState } from '@sluice/domain/policy';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -34,7 +34,7 @@ function user(id: string, epoch: number): Caller {
 const ANONYMOUS: Caller = { principal: { kind: 'anonymous' }, access: [], tokenId: null };
 const ALICE = user('alice', 1);
 
-function found(state: VerdictState): FoundManifest {
+function found(state: VerdictState, visibility: Visibility = 'private'): FoundManifest {
   const verdict = { id: 'v', state, summary: null };
   const digest = `sha256:${'a'.repeat(64)}` as Digest;
   const manifest = {
@@ -46,7 +46,7 @@ function found(state: VerdictState): FoundManifest {
     verdict,
     isStale: false,
   };
-  return { manifest, verdict, manifestId: 'm', digest };
+  return { manifest, verdict, visibility, manifestId: 'm', digest };
 }
 
 describe('the memory of manifests', () => {
@@ -104,6 +104,18 @@ describe('the memory of manifests', () => {
     coherence.forget({ kind: 'principal', id: 'alice' });
     expect(memory.recall(APP.name, 'v1', ALICE)).toBeNull();
     expect(memory.recall(APP.name, 'v1', ANONYMOUS), 'the repository was not forgotten').not.toBeNull();
+  });
+
+  it('knows a token that was issued by visibility only while the project is that visible', () => {
+    const access = [{ repository: APP.name, actions: ['pull'], byVisibility: true }] as const;
+    memory.remember(0, APP, 'v1', ALICE, found('green', 'internal'));
+    expect(memory.recall(APP.name, 'v1', { ...ALICE, access })).not.toBeNull();
+    expect(memory.recall(APP.name, 'v1', { ...ANONYMOUS, access })).toBeNull();
+    memory.remember(0, APP, 'v1', ALICE, found('green', 'public'));
+    expect(memory.recall(APP.name, 'v1', { ...ANONYMOUS, access })).not.toBeNull();
+    memory.remember(0, APP, 'v1', ALICE, found('green', 'private'));
+    expect(memory.recall(APP.name, 'v1', { ...ALICE, access })).toBeNull();
+    expect(memory.recall(APP.name, 'v1', ALICE), 'for other reasons').not.toBeNull();
   });
 
   it('forgets everything when anything may have been missed', () => {

@@ -4,6 +4,7 @@ import type { RepositoryName } from '@sluice/domain/oci';
 import { decideGate } from '@sluice/domain/policy';
 import { LRUCache } from 'lru-cache';
 import type { FoundManifest } from './manifest-service.ts';
+import { maySee } from './request.ts';
 
 const ENTRIES_MAX = 50_000;
 const PRINCIPALS_MAX = 50_000;
@@ -43,12 +44,13 @@ export class ManifestMemory {
   }
 
   /** What the caller gets for the reference, or null when the database must be asked. */
-  recall(repository: RepositoryName, reference: string, { principal }: Caller): FoundManifest | null {
+  recall(repository: RepositoryName, reference: string, caller: Caller): FoundManifest | null {
     if (!this.#coherence.isAssured) return null;
     const entry = this.#entries.get(keyOf(repository, reference));
     if (entry === undefined || !entry.repository.isCurrent) return null;
+    const { principal } = caller;
     const mayAct = principal.kind === 'anonymous' || this.#epochs.get(principal.id) === principal.epoch;
-    return mayAct ? entry.found : null;
+    return mayAct && maySee(caller, repository, entry.found.visibility) ? entry.found : null;
   }
 
   /**

@@ -7,7 +7,7 @@ import type {
   RegistryReads,
   StoredManifest,
 } from '@sluice/database';
-import type { Caller } from '@sluice/domain/access';
+import type { Caller, Visibility } from '@sluice/domain/access';
 import {
   classify,
   type Digest,
@@ -57,6 +57,8 @@ export interface PushedManifest {
 /** A manifest with the verdict that holds for it. */
 export interface FoundManifest extends Judged {
   readonly manifest: StoredManifest;
+  /** Of the project. */
+  readonly visibility: Visibility;
 }
 
 /** As many tags in one PUT as its URL holds; a bound on one transaction. */
@@ -234,11 +236,12 @@ export class ManifestService {
       lookupReference(reference),
       principalIdOf(request.caller),
     );
-    assertCurrent(request.caller, lookup.principalEpoch);
-    if (lookup.repositoryId === null) throw unknownRepository(repository);
-    const { manifest } = lookup;
+    assertCurrent(request.caller, repository, lookup);
+    const { manifest, visibility } = lookup;
+    if (lookup.repositoryId === null || visibility === null) throw unknownRepository(repository);
     if (manifest === null) throw unknownManifest(reference);
-    const found = { manifest, verdict: manifest.verdict, manifestId: manifest.id, digest: manifest.digest };
+    const { id, verdict, digest } = manifest;
+    const found = { manifest, verdict, visibility, manifestId: id, digest };
     const named = { id: lookup.repositoryId, name: repository };
     this.#memory.remember(generation, named, reference, request.caller, found);
     return found;

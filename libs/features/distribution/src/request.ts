@@ -1,5 +1,5 @@
-import type { Caller, RepositoryAction } from '@sluice/domain/access';
-import { OciError } from '@sluice/domain/oci';
+import { type Caller, isVisibleTo, type RepositoryAction, type Visibility } from '@sluice/domain/access';
+import { OciError, type RepositoryName } from '@sluice/domain/oci';
 
 /** Who asks the data plane for something, already authorised to ask. */
 export interface PullRequest {
@@ -34,13 +34,27 @@ export class CredentialsRevoked extends OciError {
 }
 
 /**
- * Compares the epoch of the caller's credential with the current one, so that whoever lost rights is out at once.
+ * Compares what the caller's token was issued for with what holds now, so that whoever lost rights is out at once.
  *
- * @param currentEpoch as the stores give it: null for a principal that may not act any more
+ * @param current as the stores give it; the epoch is null for a principal that may not act any more
  * @throws CredentialsRevoked
  */
-export function assertCurrent(caller: Caller, currentEpoch: number | null): void {
+export function assertCurrent(
+  caller: Caller,
+  repository: RepositoryName,
+  current: { readonly principalEpoch: number | null; readonly visibility: Visibility | null },
+): void {
   const { principal } = caller;
-  if (principal.kind !== 'anonymous' && principal.epoch !== currentEpoch)
-    throw new CredentialsRevoked(caller);
+  const isRevoked = principal.kind !== 'anonymous' && principal.epoch !== current.principalEpoch;
+  if (isRevoked || !maySee(caller, repository, current.visibility)) throw new CredentialsRevoked(caller);
+}
+
+/**
+ * Whether the visibility of a project still allows what a token was issued for; true for tokens of callers who may pull
+ * for other reasons, and where there is no project to look at.
+ */
+export function maySee(caller: Caller, repository: RepositoryName, visibility: Visibility | null): boolean {
+  const access = caller.access?.find((entry) => entry.repository === repository);
+  if (access?.byVisibility !== true || visibility === null) return true;
+  return isVisibleTo(caller.principal.kind, visibility);
 }

@@ -20,6 +20,8 @@ export interface AccessAnswer {
 /** What a caller may do with one repository. */
 export interface RepositoryRights {
   readonly actions: readonly RepositoryAction[];
+  /** Whether one of them is allowed by nothing but the visibility of the project. */
+  readonly byVisibility: boolean;
   /** When the first of these rights ends; null when none does. */
   readonly until: Date | null;
 }
@@ -77,9 +79,10 @@ export class AccessControl {
     const subject = subjectOf(caller);
     const id = subject.kind === 'anonymous' ? null : subject.id;
     const context = await this.#nodes.context({ repository }, id);
-    if (context === null) return { actions: [], until: null };
+    if (context === null) return { actions: [], byVisibility: false, until: null };
     const now = this.#now();
     const actions: RepositoryAction[] = [];
+    let byVisibility = false;
     let until: Date | null = null;
     for (const action of asked) {
       const decision = decide(
@@ -95,9 +98,10 @@ export class AccessControl {
       );
       if (!decision.allowed) continue;
       actions.push(action);
+      byVisibility ||= decision.byVisibility;
       if (decision.until !== null && (until === null || decision.until < until)) until = decision.until;
     }
-    return { actions, until };
+    return { actions, byVisibility, until };
   }
 
   /**

@@ -82,6 +82,13 @@ describe('a registry token', () => {
     });
   });
 
+  it('keeps which repositories it names for their visibility alone', async () => {
+    const { tokens } = setUp();
+    const named = [...access, { repository: 'open/app', actions: ['pull'], byVisibility: true }] as const;
+    const { token } = await tokens.issue(user, named, null);
+    expect((await tokens.verify(token)).access).toEqual(named);
+  });
+
   it('keeps what the secret behind it is limited to; of too many scopes those that concern its repositories', async () => {
     const { tokens } = setUp();
     const of = async (texts: readonly string[]) => {

@@ -17,7 +17,7 @@ import {
 import { decodeProtectedHeader, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 
-/** Lifetime of a registry token. Short, because content already granted cannot be called back within it by visibility. */
+/** Lifetime of a registry token. */
 export const TOKEN_SECONDS = 300;
 /** Clients take anything shorter for this long (token specification: "must never be returned with less than 60"). */
 export const TOKEN_SECONDS_MIN = 60;
@@ -94,7 +94,7 @@ export class RegistryTokens {
     const { principal } = caller;
     const token = await new SignJWT({
       access: access.map(({ repository, actions }) => ({ type: 'repository', name: repository, actions })),
-      sluice: { ...principalClaims(caller), ...secretClaims(caller, access) },
+      sluice: { ...principalClaims(caller), ...secretClaims(caller, access), ...visibilityClaims(access) },
     })
       .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT', kid })
       .setIssuer(this.#settings.issuer)
@@ -176,6 +176,8 @@ interface PrincipalClaims {
   readonly limits?: readonly string[];
   /** Scopes of the secret that the token was issued for; absent when it has no limits. */
   readonly within?: readonly string[];
+  /** Places in `access` of what may be pulled for no other reason than its visibility. */
+  readonly visible?: readonly number[];
 }
 
 function principalClaims(caller: Caller): PrincipalClaims {
@@ -208,10 +210,15 @@ function secretClaims(
   return { within: scopes.filter(concerns).map(formatAccessScope) };
 }
 
+function visibilityClaims(access: readonly RepositoryAccess[]): Pick<PrincipalClaims, 'visible'> {
+  const visible = access.flatMap(({ byVisibility }, place) => (byVisibility === true ? [place] : []));
+  return visible.length === 0 ? {} : { visible };
+}
+
 /** The signature says that we wrote the claims, so only their presence is checked, not their sense. */
 function toCaller(payload: Record<string, unknown>): Caller {
-  const access = toAccess(payload['access']);
   const claims = payload['sluice'] as PrincipalClaims | undefined;
+  const access = toAccess(payload['access'], claims?.visible ?? []);
   const name = payload['sub'];
   const tokenId = payload['jti'];
   if (typeof claims?.kind !== 'string' || typeof name !== 'string' || typeof tokenId !== 'string') {
@@ -249,19 +256,21 @@ function toCaller(payload: Record<string, unknown>): Caller {
   }
 }
 
-function toAccess(claim: unknown): RepositoryAccess[] {
+function toAccess(claim: unknown, visible: readonly number[]): RepositoryAccess[] {
   if (!Array.isArray(claim)) throw refused('the token is not valid: it lacks the claim access');
-  return (claim as readonly { type?: unknown; name?: unknown; actions?: unknown }[]).flatMap((entry) =>
-    entry.type === 'repository' && typeof entry.name === 'string' && Array.isArray(entry.actions)
-      ? [
-          {
-            repository: entry.name,
-            actions: entry.actions.filter((action): action is RepositoryAction =>
-              ACTIONS.includes(String(action)),
-            ),
-          },
-        ]
-      : [],
+  return (claim as readonly { type?: unknown; name?: unknown; actions?: unknown }[]).flatMap(
+    (entry, place) =>
+      entry.type === 'repository' && typeof entry.name === 'string' && Array.isArray(entry.actions)
+        ? [
+            {
+              repository: entry.name,
+              actions: entry.actions.filter((action): action is RepositoryAction =>
+                ACTIONS.includes(String(action)),
+              ),
+              ...(visible.includes(place) ? { byVisibility: true } : {}),
+            },
+          ]
+        : [],
   );
 }
 

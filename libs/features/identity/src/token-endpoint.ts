@@ -136,7 +136,8 @@ export class TokenEndpoint {
     for (const scope of requested(scopes)) {
       const rights = await this.#parts.access.repositoryRights(caller, scope.repository, scope.actions);
       if (rights.actions.length === 0) continue;
-      access.push({ repository: scope.repository, actions: rights.actions });
+      const { actions, byVisibility } = rights;
+      access.push({ repository: scope.repository, actions, ...(byVisibility ? { byVisibility } : {}) });
       if (rights.until !== null && (until === null || rights.until < until)) until = rights.until;
     }
     const issued = await this.#parts.tokens.issue(caller, access, until);

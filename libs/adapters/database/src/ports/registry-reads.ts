@@ -1,3 +1,4 @@
+import type { Visibility } from '@sluice/domain/access';
 import type { ArtifactKind, Digest, Reference, RepositoryName, Tag } from '@sluice/domain/oci';
 import type { RuleResult, StoredVerdict } from '@sluice/domain/policy';
 
@@ -20,6 +21,8 @@ export interface ManifestLookup {
   readonly projectId: string | null;
   /** Null when the repository does not exist. */
   readonly repositoryId: string | null;
+  /** Of its project. Null when the repository does not exist. */
+  readonly visibility: Visibility | null;
   readonly manifest: StoredManifest | null;
 }
 
@@ -49,6 +52,8 @@ export interface BlobLookup {
   readonly principalEpoch: number | null;
   /** Null when the repository does not exist. */
   readonly repositoryId: string | null;
+  /** As in {@link ManifestLookup}. */
+  readonly visibility: Visibility | null;
   readonly blob: StoredBlob | null;
 }
 

@@ -1,3 +1,4 @@
+import type { Visibility } from '@sluice/domain/access';
 import type { ArtifactKind, Digest, Reference, RepositoryName, Tag } from '@sluice/domain/oci';
 import type { RuleResult, StoredVerdict, VerdictState } from '@sluice/domain/policy';
 import type { DataSource } from 'typeorm';
@@ -17,13 +18,15 @@ const epochOf = (parameter: string): string =>
   `(SELECT p.epoch FROM principal p WHERE p.id = ${parameter}
      AND p.disabled_at IS NULL AND (p.expires_at IS NULL OR p.expires_at > now()))`;
 
+const VISIBILITY = `(SELECT n.visibility FROM node n WHERE n.id = r.project_id)`;
+
 /**
  * Both begin at a row that is always there, so that one query tells "no such repository" from "no such manifest" and
  * brings the epoch in any case.
  */
 const selectManifest = (join: string): string =>
   `SELECT ${epochOf('$3')}, r.project_id, r.id, m.id, m.digest, m.media_type, m.size, m.kind, v.id, v.state, v.summary,
-     v.rules_revision <> r.rules_revision
+     v.rules_revision <> r.rules_revision, ${VISIBILITY}
    FROM (SELECT 1) one
    LEFT JOIN repository r ON r.name = $1
    ${join}
@@ -47,6 +50,7 @@ type ManifestRow = readonly [
   state: string,
   summary: string | null,
   isStale: boolean | null,
+  visibility: string | null,
 ];
 
 const verdictsNaming = (condition: string): string =>
@@ -80,7 +84,7 @@ const IS_ENFORCED = `EXISTS (
 const BLOB = `SELECT ${epochOf('$3')}, r.id, b.id, b.size, b.object_key, l.expires_at, v.id, v.state, v.summary,
     v.manifest_id, CASE WHEN b.id IS NOT NULL AND v.id IS NULL THEN ${IS_ENFORCED} END,
     v.rules_revision <> r.rules_revision,
-    (SELECT n.blob_downloads = 'redirect' FROM node n WHERE n.id = r.project_id)
+    (SELECT n.blob_downloads = 'redirect' FROM node n WHERE n.id = r.project_id), ${VISIBILITY}
   FROM (SELECT 1) one
   LEFT JOIN repository r ON r.name = $1
   LEFT JOIN LATERAL (
@@ -104,6 +108,7 @@ type BlobRow = readonly [
   enforced: boolean | null,
   isStale: boolean | null,
   mayRedirect: boolean | null,
+  visibility: string | null,
 ];
 
 const CONTENT = `SELECT content FROM manifest WHERE id = $1`;
@@ -179,6 +184,7 @@ export class PostgresRegistryReads extends RegistryReads {
       principalEpoch,
       projectId,
       repositoryId,
+      visibility: row[12] as Visibility | null,
       manifest:
         id === null
           ? null
@@ -211,11 +217,13 @@ export class PostgresRegistryReads extends RegistryReads {
     const row = await this.#blob.first([repository, digest, principalId]);
     if (row === undefined) throw new Error('the blob query gave no row');
     const [principalEpoch, repositoryId, id, size, objectKey, leasedUntil, , , , manifestId, enforced] = row;
-    if (id === null) return { principalEpoch, repositoryId, blob: null };
+    const visibility = row[13] as Visibility | null;
+    if (id === null) return { principalEpoch, repositoryId, visibility, blob: null };
     const verdict = toVerdict(row[6], row[7], row[8], row[11]);
     return {
       principalEpoch,
       repositoryId,
+      visibility,
       blob: {
         id,
         sizeBytes: Number(size),
