@@ -5,8 +5,13 @@ import { releaseChunk } from '../lent-chunks.ts';
 const BATCH_BYTES = 1024 * 1024;
 /** A socket may give one byte at a time, each holding on to 64 KiB of memory. */
 const BATCH_CHUNKS = 64;
-/** The disk begins to work while bytes still come, so that little is left to sync at the end. */
-const SYNC_BYTES = 64 * 1024 * 1024;
+/**
+ * The disk works while bytes still come, so that little is left to sync at the end: with so many unsynced it is told to
+ * begin, again and again. Less at a time makes it wait for its own journal, and the writes with it.
+ */
+const SYNC_BYTES = 128 * 1024 * 1024;
+/** With so many the body waits for the disk: a crash of the machine loses them, and the end must not take long. */
+const UNSYNCED_MAX_BYTES = 512 * 1024 * 1024;
 
 /**
  * Writes chunks at rising positions of a file, one batch on its way to the disk while the next one is collected, and
@@ -19,8 +24,10 @@ export class BatchWriter {
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #inFlight: Promise<void> = Promise.resolve();
-  #syncing: Promise<void> = Promise.resolve();
-  #toSync = 0;
+  #syncing: Promise<void> | null = null;
+  /** What the kernel could not write it says once: the failure must not get lost before the end. */
+  #syncFailure: { readonly error: unknown } | undefined;
+  #unsyncedBytes = 0;
 
   /** @param beforeWrite asked before every write; nothing is written when it throws */
   constructor(file: FileHandle, position: number, beforeWrite: () => Promise<void>) {
@@ -41,13 +48,14 @@ export class BatchWriter {
     await this.#flush();
     await this.#inFlight;
     await this.#syncing;
+    if (this.#syncFailure !== undefined) throw this.#syncFailure.error;
     return this.#position;
   }
 
   async #flush(): Promise<void> {
     await this.#inFlight;
-    const [batch, position] = [this.#batch, this.#position];
-    this.#position += this.#batchBytes;
+    const [batch, position, bytes] = [this.#batch, this.#position, this.#batchBytes];
+    this.#position += bytes;
     this.#batch = [];
     this.#batchBytes = 0;
     if (batch.length === 0) return;
@@ -55,16 +63,23 @@ export class BatchWriter {
     this.#inFlight = writeFully(this.#file, batch, position);
     // Its failure is told by the next flush; until then nobody waits for it.
     this.#inFlight.catch(() => undefined);
-    this.#toSync += batch.reduce((sum, chunk) => sum + chunk.length, 0);
-    if (this.#toSync >= SYNC_BYTES) await this.#startSync();
+    this.#unsyncedBytes += bytes;
+    if (this.#unsyncedBytes >= SYNC_BYTES) this.#syncing ??= this.#sync();
+    if (this.#unsyncedBytes >= UNSYNCED_MAX_BYTES) await this.#syncing;
+    if (this.#syncFailure !== undefined) throw this.#syncFailure.error;
   }
 
-  async #startSync(): Promise<void> {
-    this.#toSync = 0;
-    await this.#syncing;
-    // What the kernel could not write it says once: the failure must not get lost before the end.
-    this.#syncing = this.#file.datasync();
-    this.#syncing.catch(() => undefined);
+  /** Never rejects. */
+  async #sync(): Promise<void> {
+    // The batch that is on its way may not be covered, and counts as if: the end syncs all of it in any case.
+    const bytes = this.#unsyncedBytes;
+    try {
+      await this.#file.datasync();
+    } catch (error) {
+      this.#syncFailure ??= { error };
+    }
+    this.#unsyncedBytes -= bytes;
+    this.#syncing = null;
   }
 }
 
