@@ -86,3 +86,11 @@ export async function* metered(
     throw new ChunkRefused(`the chunk has ${received} bytes; its Content-Range announces ${expected}`);
   }
 }
+
+export function unknownUpload(cause?: unknown): OciError {
+  return new OciError(
+    'BLOB_UPLOAD_UNKNOWN',
+    'there is no such upload: it was finished, cancelled or has expired',
+    cause === undefined ? {} : { cause },
+  );
+}

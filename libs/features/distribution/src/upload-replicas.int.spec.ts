@@ -92,6 +92,29 @@ describe('an upload over several replicas', () => {
     read.mockRestore();
   });
 
+  it('whose project is deleted before it is committed leaves nothing behind', async () => {
+    class Vanishing extends PostgresUploadSessions {
+      override async commit(...commit: Parameters<PostgresUploadSessions['commit']>): Promise<string | null> {
+        await database.source.query('DELETE FROM upload_session WHERE id = $1', [commit[0]]);
+        return super.commit(...commit);
+      }
+    }
+    const vanishing = new Vanishing(database.source, connections);
+    const settings = { sessionSeconds: 3_600, leaseSeconds: 3_600 };
+    const finish = vi.spyOn(storage, 'finish');
+    const content = randomBytes(300);
+    const pushed = new UploadService(vanishing, storage, settings).push(
+      REPOSITORY,
+      null,
+      digestOf(content),
+      chunk(content, null),
+    );
+    await expect(pushed).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' });
+    const key = finish.mock.lastCall?.[0].key ?? '';
+    finish.mockRestore();
+    expect(await storage.size(key)).toBeNull();
+  });
+
   it('has one writer: a second request is refused as soon as the first one shows that it lives', async () => {
     const id = await begin();
     const writer = randomUUID();

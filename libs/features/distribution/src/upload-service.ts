@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BlobStorage, BlobStorageError, type StorageState, wantsLongChunks } from '@sluice/blob-storage';
+import { type BlobStorage, BlobStorageError, wantsLongChunks } from '@sluice/blob-storage';
 import type { Checkpoint, UploadSession, UploadSessions, UploadWriter } from '@sluice/database';
 import {
   type Digest,
@@ -9,15 +9,17 @@ import {
   OciError,
   type RepositoryName,
 } from '@sluice/domain/oci';
-import { NativeHash, type RunningHash, RunningHashes } from './running-hashes.ts';
+import { RunningHashes } from './running-hashes.ts';
 import {
   checkRange,
   type Chunk,
   ChunkRefused,
   metered,
+  unknownUpload,
   UploadOutOfOrder,
   type UploadStatus,
 } from './upload-chunk.ts';
+import { type Progress, storageStateOf, UploadEnd } from './upload-end.ts';
 import { WRITER_LEASE_SECONDS, WriterLease } from './writer-lease.ts';
 
 export interface UploadSettings {
@@ -27,16 +29,6 @@ export interface UploadSettings {
   readonly leaseSeconds: number;
 }
 
-interface Progress {
-  readonly offsetBytes: number;
-  readonly storageState: StorageState;
-  /** Undefined when the hash of what is stored is not known. */
-  readonly hash: RunningHash | undefined;
-}
-
-/** Clients give up after 30 s without an answer, so what takes longer to be read again is not read again. */
-const REHASH_MAX_BYTES = 20 * 1024 ** 3;
-const REHASH_MAX_MS = 20_000;
 /** So often a session that another request writes to is looked at again. */
 const POLL_MS = 100;
 /** A status waits so long for a request that is about to end; by then a living writer has shown itself. */
@@ -49,6 +41,7 @@ export class UploadService {
   readonly #settings: UploadSettings;
   readonly #checkpoint: Checkpoint;
   readonly #hashes = new RunningHashes();
+  readonly #end: UploadEnd;
 
   constructor(
     sessions: UploadSessions,
@@ -60,6 +53,7 @@ export class UploadService {
     this.#storage = storage;
     this.#settings = settings;
     this.#checkpoint = checkpoint;
+    this.#end = new UploadEnd(sessions, storage, this.#hashes, settings.leaseSeconds, checkpoint);
   }
 
   /** How long every chunk but the last should be, null when any length is as good. */
@@ -133,7 +127,7 @@ export class UploadService {
         chunk === null
           ? this.#stored(session)
           : await this.#store(session, chunk, digestAlgorithm(digest), lease, true);
-      await this.#commit(repository, session, progress, digest, lease);
+      await this.#end.commit(repository, session, progress, digest, lease);
     });
   }
 
@@ -149,7 +143,7 @@ export class UploadService {
       await this.finish(repository, id, digest, chunk);
     } catch (error) {
       // Nobody knows of the session, so nobody could continue it.
-      await this.#discard(await this.#sessions.remove(id, repository));
+      await this.#end.discard(await this.#sessions.remove(id, repository));
       throw error;
     }
   }
@@ -158,7 +152,7 @@ export class UploadService {
   async cancel(repository: RepositoryName, id: string): Promise<void> {
     const session = await this.#sessions.remove(id, repository);
     if (session === null) throw unknownUpload();
-    await this.#discard(session);
+    await this.#end.discard(session);
   }
 
   async #withWriter<Result>(
@@ -173,7 +167,7 @@ export class UploadService {
       return await work(session, lease);
     } catch (error) {
       if (error instanceof BlobStorageError && error.code === 'UPLOAD_LOST') {
-        await this.#discard(await this.#sessions.remove(id, repository));
+        await this.#end.discard(await this.#sessions.remove(id, repository));
         throw unknownUpload(error);
       }
       await this.#sessions.release(id, writer);
@@ -220,7 +214,7 @@ export class UploadService {
     const expected = checkRange(session, chunk);
     const hash = await this.#hashes.resume(session, algorithm, !isLast && chunk.range !== null);
     const { offset, state, interruption } = await this.#storage.append(
-      { key: session.storageKey, offset: session.offsetBytes, state: stateOf(session) },
+      { key: session.storageKey, offset: session.offsetBytes, state: storageStateOf(session) },
       metered(chunk.body, hash, expected, lease, this.#checkpoint),
       { isLast, beforeWrite: () => lease.hold() },
     );
@@ -251,93 +245,14 @@ export class UploadService {
     if (hash !== undefined) this.#hashes.keep(session.id, offsetBytes, hash);
   }
 
-  async #commit(
-    repository: RepositoryName,
-    session: UploadSession,
-    progress: Progress & { readonly prefixDigest?: Digest | null },
-    digest: Digest,
-    lease: WriterLease,
-  ): Promise<void> {
-    const upload = {
-      key: session.storageKey,
-      offset: progress.offsetBytes,
-      state: progress.storageState,
-    };
-    const known = session.mustRehash ? null : (progress.prefixDigest ?? progress.hash?.digest() ?? null);
-    const isKnown = known !== null && digestAlgorithm(known) === digestAlgorithm(digest);
-    if (!isKnown && progress.offsetBytes > REHASH_MAX_BYTES) throw tooLargeToRehash(session, digest);
-    if (isKnown) await this.#checkDigest(repository, session, known, digest, lease);
-    // Another one may have finished the object, and a blob may stand on it.
-    await lease.hold();
-    await this.#storage.finish(upload);
-    if (!isKnown) {
-      await this.#checkDigest(repository, session, await this.#rehash(session, digest, lease), digest, lease);
-    }
-    this.#checkpoint('upload.synced');
-
-    const blob = { digest, sizeBytes: upload.offset, leaseSeconds: this.#settings.leaseSeconds };
-    const objectKey = await this.#sessions.commit(session.id, lease.writer, blob);
-    if (objectKey === null) throw unknownUpload();
-    this.#checkpoint('blob.committed');
-    this.#hashes.forget(session.id);
-    if (objectKey !== upload.key) await this.#dropDuplicate(session);
-  }
-
-  async #checkDigest(
-    repository: RepositoryName,
-    session: UploadSession,
-    actual: Digest,
-    claimed: Digest,
-    lease: WriterLease,
-  ): Promise<void> {
-    if (actual === claimed) return;
-    await lease.hold();
-    // The object may be finished: nobody would find it any more if the session went first.
-    await this.#discard(session);
-    await this.#sessions.remove(session.id, repository);
-    throw new OciError('DIGEST_INVALID', `the content has the digest ${actual}, not ${claimed}`);
-  }
-
-  async #rehash(session: UploadSession, digest: Digest, lease: WriterLease): Promise<Digest> {
-    const hash = new NativeHash(digestAlgorithm(digest));
-    const deadline = performance.now() + REHASH_MAX_MS;
-    for await (const chunk of await this.#storage.read(session.storageKey)) {
-      if (!lease.isHeld) await lease.hold();
-      if (performance.now() > deadline) throw tooLargeToRehash(session, digest);
-      hash.update(chunk as Uint8Array);
-    }
-    return hash.digest();
-  }
-
   #stored(session: UploadSession): Progress & { readonly prefixDigest: Digest | null } {
     const isEmpty = session.offsetBytes === 0;
     return {
       offsetBytes: session.offsetBytes,
-      storageState: stateOf(session),
+      storageState: storageStateOf(session),
       hash: undefined,
       prefixDigest: isEmpty ? emptyDigest(session.algorithm) : session.prefixDigest,
     };
-  }
-
-  /** The blob is there already. If this fails, the sweep of expired sessions does it. */
-  async #dropDuplicate(session: UploadSession): Promise<void> {
-    try {
-      await this.#discard(session);
-      await this.#sessions.remove(session.id, null);
-    } catch {
-      return;
-    }
-  }
-
-  async #discard(session: UploadSession | null): Promise<void> {
-    if (session === null) return;
-    this.#checkpoint('upload.discarded');
-    this.#hashes.forget(session.id);
-    await this.#storage.abort({
-      key: session.storageKey,
-      offset: session.offsetBytes,
-      state: stateOf(session),
-    });
   }
 }
 
@@ -346,27 +261,8 @@ function isAtWork(first: UploadWriter | null, now: UploadWriter | null): boolean
   return first !== null && now !== null && (now.id !== first.id || now.until > first.until);
 }
 
-/** @returns why, and what the client can do: the upload itself stays as it is */
-function tooLargeToRehash(session: UploadSession, digest: Digest): OciError {
-  const algorithm = digestAlgorithm(digest);
-  return algorithm === session.algorithm
-    ? new OciError(
-        'BLOB_UPLOAD_INVALID',
-        'the upload was interrupted, and to read so many bytes again takes longer than clients wait: begin a new upload',
-      )
-    : new OciError(
-        'UNSUPPORTED',
-        `to read so many bytes again for ${algorithm} takes longer than clients wait: begin the upload with ` +
-          `?digest-algorithm=${algorithm}`,
-      );
-}
-
 function emptyDigest(algorithm: DigestAlgorithm): Digest {
   return `${algorithm}:${createHash(algorithm).digest('hex')}` as Digest;
-}
-
-function stateOf(session: UploadSession): StorageState {
-  return session.storageState as StorageState;
 }
 
 function brokenOff(offsetBytes: number, cause: unknown): OciError {
@@ -374,13 +270,5 @@ function brokenOff(offsetBytes: number, cause: unknown): OciError {
     'BLOB_UPLOAD_INVALID',
     `the body ended early; ${offsetBytes} bytes of the upload are stored`,
     { cause },
-  );
-}
-
-function unknownUpload(cause?: unknown): OciError {
-  return new OciError(
-    'BLOB_UPLOAD_UNKNOWN',
-    'there is no such upload: it was finished, cancelled or has expired',
-    cause === undefined ? {} : { cause },
   );
 }
