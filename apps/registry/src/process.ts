@@ -131,7 +131,7 @@ function dataPlane(runtime: Runtime, config: RegistryConfig, identity: Identity)
       runtime.state.coherence,
       { ...lease, cacheBytes: MANIFEST_CACHE_BYTES },
     ),
-    blobs: new BlobService(reads, stores.blobLinks, blobs, gate, lease),
+    blobs: new BlobService(reads, stores.blobLinks, blobs, gate, stores.coherence, lease),
     uploads: new UploadService(
       stores.uploadSessions,
       blobs,

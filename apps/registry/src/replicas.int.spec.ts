@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Answer, TestClient } from './testing/test-client.ts';
 import { TestRegistry } from './testing/test-registry.ts';
 
@@ -124,6 +124,57 @@ describe('two replicas that answer from memory', () => {
       expect((await reader.request('GET', pathOf('turns'))).status).toBe(429);
     }
     await replicas[0].database.source.query('UPDATE repository SET rules_revision = 0');
+  });
+
+  it('give a blob from memory no longer than the image that brings it is let out, and is there', async () => {
+    const image = await clients[0].pushImage(REPOSITORY, 'layers');
+    const path = `/v2/${REPOSITORY}/blobs/${image.layer.digest}`;
+    const statuses = () =>
+      Promise.all(clients.map(async (client) => (await client.request('GET', path)).status));
+    const lookUps = [0, 1].map((index) => vi.spyOn(replicas[index]!.reads, 'blob'));
+    const judge = (state: 'green' | 'red') => replicas[0].judge(REPOSITORY, image.digest, state, null);
+    const warmBlob = async (): Promise<void> => {
+      await judge('green');
+      expect(await statuses()).toEqual([200, 200]);
+      for (const lookUp of lookUps) lookUp.mockClear();
+      const [again] = await Promise.all(clients.map((client) => client.request('GET', path)));
+      expect(again!.body).toEqual(image.content);
+      for (const lookUp of lookUps) expect(lookUp).not.toHaveBeenCalled();
+    };
+    await warmBlob();
+    await judge('red');
+    expect(await statuses()).toEqual([403, 403]);
+    await warmBlob();
+    const [deleter, reader] = clients;
+    expect((await deleter.request('DELETE', pathOf(image.digest))).status).toBe(202);
+    const other = await clients[0].pushImage(REPOSITORY, 'other');
+    await replicas[0].judge(REPOSITORY, other.digest, 'green', null);
+    expect((await reader.request('GET', path)).status, 'nothing names it').not.toBe(403);
+    expect((await deleter.request('DELETE', path)).status).toBe(202);
+    expect((await reader.request('HEAD', path)).status).toBe(404);
+    expect((await reader.request('GET', path)).status).toBe(404);
+  });
+
+  it('forget a blob that is unlinked or condemned behind the registry', async () => {
+    const { source } = replicas[0].database;
+    const takings = {
+      unlinked: `DELETE FROM repository_blob rb USING blob b WHERE b.id = rb.blob_id AND b.digest = $1`,
+      condemned: `UPDATE blob SET state = 'condemned' WHERE digest = $1`,
+    };
+    for (const [tag, taking] of Object.entries(takings)) {
+      const image = await clients[0].pushImage(REPOSITORY, tag);
+      await replicas[0].judge(REPOSITORY, image.digest, 'green', null);
+      const path = `/v2/${REPOSITORY}/blobs/${image.layer.digest}`;
+      for (const client of [...clients, ...clients])
+        expect((await client.request('GET', path)).status).toBe(200);
+      await source.query(
+        'DELETE FROM manifest_blob WHERE blob_id IN (SELECT id FROM blob WHERE digest = $1)',
+        [image.layer.digest],
+      );
+      await source.query(taking, [image.layer.digest]);
+      await replicas[0].settle();
+      for (const client of clients) expect((await client.request('GET', path)).status, tag).toBe(404);
+    }
   });
 
   it('refuse a token at once whose principal lost rights', async () => {

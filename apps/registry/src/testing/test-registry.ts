@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { KeyEncryptionKeys } from '@sluice/blob-storage';
 import { EncryptedBlobStorage } from '@sluice/blob-storage/encrypted';
 import { FsBlobStorage } from '@sluice/blob-storage/fs';
-import { AuditLog, type Denial, DenialLog, type ReadCoherence } from '@sluice/database';
+import { AuditLog, type Denial, DenialLog, type ReadCoherence, RegistryReads } from '@sluice/database';
 import {
   PipelinedConnections,
   PostgresBlobLinks,
@@ -71,11 +71,13 @@ export class TestRegistry {
   readonly host: string;
   readonly denials: readonly Denial[];
   readonly storageDirectory: string;
+  /** What this replica asks the database for. */
+  readonly reads: RegistryReads;
   readonly #coherence: ReadCoherence;
   readonly #close: () => Promise<void>;
 
   private constructor(
-    parts: Pick<TestRegistry, 'database' | 'host' | 'denials' | 'storageDirectory'>,
+    parts: Pick<TestRegistry, 'database' | 'host' | 'denials' | 'storageDirectory' | 'reads'>,
     coherence: ReadCoherence,
     close: () => Promise<void>,
   ) {
@@ -83,6 +85,7 @@ export class TestRegistry {
     this.host = parts.host;
     this.denials = parts.denials;
     this.storageDirectory = parts.storageDirectory;
+    this.reads = parts.reads;
     this.#coherence = coherence;
     this.#close = close;
   }
@@ -144,7 +147,7 @@ export class TestRegistry {
         coherence,
         { ...lease, cacheBytes: 16 * 1024 * 1024 },
       ),
-      blobs: new BlobService(reads, new PostgresBlobLinks(source), storage, gate, lease),
+      blobs: new BlobService(reads, new PostgresBlobLinks(source), storage, gate, coherence, lease),
       uploads: new UploadService(new PostgresUploadSessions(source, connections), storage, {
         ...lease,
         sessionSeconds: 3_600,
@@ -162,7 +165,7 @@ export class TestRegistry {
     const server = createServer(handler.handle);
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
     const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const parts = { database, host, denials: denials.denials, storageDirectory };
+    const parts = { database, host, denials: denials.denials, storageDirectory, reads };
     return new TestRegistry(parts, coherence, async () => {
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));

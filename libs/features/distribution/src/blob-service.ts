@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream';
 import { type BlobStorage, type ObjectRange, signsUrls } from '@sluice/blob-storage';
-import type { BlobLinks, RegistryReads, StoredBlob } from '@sluice/database';
+import type { BlobLinks, ReadCoherence, RegistryReads, StoredBlob } from '@sluice/database';
 import { type Digest, OciError, type RepositoryName } from '@sluice/domain/oci';
 import { decideGate } from '@sluice/domain/policy';
-import type { Judged, PullGate } from './pull-gate.ts';
+import type { PullGate } from './pull-gate.ts';
+import { type Pullable, PullMemory } from './pull-memory.ts';
 import { assertCurrent, principalIdOf, type PullRequest } from './request.ts';
 
 /** A blob that may be pulled. */
@@ -25,7 +26,7 @@ export interface BlobSettings {
   readonly leaseSeconds: number;
 }
 
-interface FoundBlob extends Judged {
+interface FoundBlob extends Pullable {
   readonly blob: StoredBlob;
 }
 
@@ -38,6 +39,8 @@ export class BlobService {
   readonly #links: BlobLinks;
   readonly #storage: BlobStorage;
   readonly #gate: PullGate;
+  readonly #coherence: ReadCoherence;
+  readonly #memory: PullMemory<FoundBlob>;
   readonly #leaseSeconds: number;
 
   constructor(
@@ -45,12 +48,15 @@ export class BlobService {
     links: BlobLinks,
     storage: BlobStorage,
     gate: PullGate,
+    coherence: ReadCoherence,
     settings: BlobSettings,
   ) {
     this.#reads = reads;
     this.#links = links;
     this.#storage = storage;
     this.#gate = gate;
+    this.#coherence = coherence;
+    this.#memory = new PullMemory(coherence);
     this.#leaseSeconds = settings.leaseSeconds;
   }
 
@@ -61,7 +67,9 @@ export class BlobService {
    * @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN; PullDenied, VerdictPending, CredentialsRevoked
    */
   async get(repository: RepositoryName, digest: Digest, request: PullRequest): Promise<PulledBlob> {
-    const first = await this.#find(repository, digest, request);
+    const first =
+      this.#memory.recall(repository, digest, request.caller) ??
+      (await this.#find(repository, digest, request));
     if (isUngated(first.blob)) return this.#pulled(first, null);
     const { found, warning } = await this.#gate.admit(request, repository, digest, first, () =>
       this.#find(repository, digest, request),
@@ -111,6 +119,7 @@ export class BlobService {
   /** @throws OciError BLOB_UNKNOWN, UNSUPPORTED (a manifest of the repository names it) */
   async delete(repository: RepositoryName, digest: Digest): Promise<void> {
     if (!(await this.#links.unlink(repository, digest))) throw unknownBlob(digest);
+    await this.#coherence.settle();
   }
 
   /** A mount hands content on, so the gate of where it lies must let it out; there is no waiting for a verdict. */
@@ -124,11 +133,15 @@ export class BlobService {
   }
 
   async #find(repository: RepositoryName, digest: Digest, request: PullRequest): Promise<FoundBlob> {
+    const { generation } = this.#memory;
     const lookup = await this.#reads.blob(repository, digest, principalIdOf(request.caller));
     assertCurrent(request.caller, repository, lookup);
-    const { blob } = lookup;
-    if (lookup.repositoryId === null || blob === null) throw unknownBlob(digest);
-    return { blob, verdict: blob.verdict, manifestId: blob.verdict?.manifestId ?? null, digest };
+    const { repositoryId, visibility, blob } = lookup;
+    if (repositoryId === null || visibility === null || blob === null) throw unknownBlob(digest);
+    const { verdict } = blob;
+    const found = { blob, verdict, visibility, manifestId: verdict?.manifestId ?? null, digest };
+    this.#memory.remember(generation, { id: repositoryId, name: repository }, digest, request.caller, found);
+    return found;
   }
 
   /** At most one write for half the time of a lease, however often clients ask. */

@@ -7,7 +7,7 @@ import type {
   RegistryReads,
   StoredManifest,
 } from '@sluice/database';
-import type { Caller, Visibility } from '@sluice/domain/access';
+import type { Caller } from '@sluice/domain/access';
 import {
   classify,
   type Digest,
@@ -23,8 +23,8 @@ import {
 } from '@sluice/domain/oci';
 import { decideGate, lacksOnlySignatures } from '@sluice/domain/policy';
 import { LRUCache } from 'lru-cache';
-import { ManifestMemory } from './manifest-memory.ts';
-import type { Judged, PullGate } from './pull-gate.ts';
+import type { PullGate } from './pull-gate.ts';
+import { type Pullable, PullMemory } from './pull-memory.ts';
 import { assertCurrent, principalIdOf, type PullRequest } from './request.ts';
 import type { StatementCheck } from './statement-check.ts';
 
@@ -55,10 +55,8 @@ export interface PushedManifest {
 }
 
 /** A manifest with the verdict that holds for it. */
-export interface FoundManifest extends Judged {
+export interface FoundManifest extends Pullable {
   readonly manifest: StoredManifest;
-  /** Of the project. */
-  readonly visibility: Visibility;
 }
 
 /** As many tags in one PUT as its URL holds; a bound on one transaction. */
@@ -71,7 +69,7 @@ export class ManifestService {
   readonly #gate: PullGate;
   readonly #statements: StatementCheck;
   readonly #coherence: ReadCoherence;
-  readonly #memory: ManifestMemory;
+  readonly #memory: PullMemory<FoundManifest>;
   readonly #leaseSeconds: number;
   /** Immutable: a digest has one content. */
   readonly #contents: LRUCache<Digest, Buffer>;
@@ -89,7 +87,7 @@ export class ManifestService {
     this.#gate = gate;
     this.#statements = statements;
     this.#coherence = coherence;
-    this.#memory = new ManifestMemory(coherence);
+    this.#memory = new PullMemory(coherence);
     this.#leaseSeconds = settings.leaseSeconds;
     this.#contents = new LRUCache({
       maxSize: settings.cacheBytes,

@@ -19,7 +19,7 @@ import { KeyDomains11 } from './migrations/11-key-domains.ts';
 import { Dispatch12 } from './migrations/12-dispatch.ts';
 import { Protocol13 } from './migrations/13-protocol.ts';
 import { ReadCoherence14 } from './migrations/14-read-coherence.ts';
-import { Visibility15 } from './migrations/15-visibility.ts';
+import { PullMemory15 } from './migrations/15-pull-memory.ts';
 import { PreparingClient } from './preparing-client.ts';
 
 /** Every table that migrations make, oldest first. */
@@ -38,7 +38,7 @@ const MIGRATIONS = [
   Dispatch12,
   Protocol13,
   ReadCoherence14,
-  Visibility15,
+  PullMemory15,
 ];
 
 /** Tables that are read and written row by row; set-based and hot statements are SQL in the stores. */

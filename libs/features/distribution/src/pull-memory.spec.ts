@@ -3,7 +3,7 @@ import type { Caller, Visibility } from '@sluice/domain/access';
 import type { Digest, RepositoryName } from '@sluice/domain/oci';
 import type { VerdictState } from '@sluice/domain/policy';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ManifestMemory } from './manifest-memory.ts';
+import { PullMemory } from './pull-memory.ts';
 import type { FoundManifest } from './manifest-service.ts';
 
 /** Says what a test has it say. */
@@ -51,10 +51,10 @@ function found(state: VerdictState, visibility: Visibility = 'private'): FoundMa
 
 describe('the memory of manifests', () => {
   let coherence: SteeredCoherence;
-  let memory: ManifestMemory;
+  let memory: PullMemory<FoundManifest>;
   beforeEach(() => {
     coherence = new SteeredCoherence();
-    memory = new ManifestMemory(coherence);
+    memory = new PullMemory(coherence);
   });
 
   it.each(['green', 'amber'] as const)('recalls what is %s, for that repository and reference', (state) => {

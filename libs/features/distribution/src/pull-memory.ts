@@ -1,9 +1,9 @@
 import type { Forgotten, ReadCoherence } from '@sluice/database';
-import type { Caller } from '@sluice/domain/access';
+import type { Caller, Visibility } from '@sluice/domain/access';
 import type { RepositoryName } from '@sluice/domain/oci';
 import { decideGate } from '@sluice/domain/policy';
 import { LRUCache } from 'lru-cache';
-import type { FoundManifest } from './manifest-service.ts';
+import type { Judged } from './pull-gate.ts';
 import { maySee } from './request.ts';
 
 const ENTRIES_MAX = 50_000;
@@ -16,19 +16,25 @@ interface RepositoryMark {
   isCurrent: boolean;
 }
 
-interface Entry {
-  readonly found: FoundManifest;
+/** Content that was found, with all that decides whether it may be had. */
+export interface Pullable extends Judged {
+  /** Of the project. */
+  readonly visibility: Visibility;
+}
+
+interface Entry<Found> {
+  readonly found: Found;
   readonly repository: RepositoryMark;
 }
 
 /**
- * Which manifests may be pulled without asking the database: those that the gate let out when it was asked last, while
+ * What may be pulled without asking the database: manifests, or blobs, that the gate let out when it was asked last, while
  * {@link ReadCoherence} assures that this process would have been told otherwise. What is missing, pending or refused
  * is looked up every time.
  */
-export class ManifestMemory {
+export class PullMemory<Found extends Pullable> {
   readonly #coherence: ReadCoherence;
-  readonly #entries = new LRUCache<string, Entry>({ max: ENTRIES_MAX, ttl: REMEMBER_MS });
+  readonly #entries = new LRUCache<string, Entry<Found>>({ max: ENTRIES_MAX, ttl: REMEMBER_MS });
   readonly #marks = new Map<string, RepositoryMark>();
   /** Id of a principal -> its current epoch. */
   readonly #epochs = new LRUCache<string, number>({ max: PRINCIPALS_MAX, ttl: REMEMBER_MS });
@@ -44,7 +50,7 @@ export class ManifestMemory {
   }
 
   /** What the caller gets for the reference, or null when the database must be asked. */
-  recall(repository: RepositoryName, reference: string, caller: Caller): FoundManifest | null {
+  recall(repository: RepositoryName, reference: string, caller: Caller): Found | null {
     if (!this.#coherence.isAssured) return null;
     const entry = this.#entries.get(keyOf(repository, reference));
     if (entry === undefined || !entry.repository.isCurrent) return null;
@@ -64,7 +70,7 @@ export class ManifestMemory {
     repository: { readonly id: string; readonly name: RepositoryName },
     reference: string,
     { principal }: Caller,
-    found: FoundManifest,
+    found: Found,
   ): void {
     const { kind } = decideGate(found.verdict);
     if (generation !== this.#coherence.generation || (kind !== 'allow' && kind !== 'warn')) return;
