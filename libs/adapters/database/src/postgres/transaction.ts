@@ -68,7 +68,7 @@ export class Transaction implements StatementRunner {
   }
 
   begin(): void {
-    this.#keep(this.#send(BEGIN));
+    void this.#keep(this.#send(BEGIN));
   }
 
   query(sql: string, parameters: unknown[] = []): Promise<unknown> {
