@@ -4,6 +4,10 @@ import { evaluateJob, sweepJob } from './verdicts.ts';
 
 /** Jobs that bring evidence, as other features queue them, and what their key is. */
 const SCAN_JOB = 'scan.artifact';
+/** What is scanned when it is pushed. */
+const SCANNED_KIND = 'image';
+/** After this time an image is judged without a scan: it may need none, and who waits for it hears why it waits. */
+const UNSCANNED_SECONDS = 5;
 const REMATCH_JOB = 'advisories.rematch';
 const VERIFY_JOB = 'signature.verify';
 /** `<repository id>/<digest>` */
@@ -47,25 +51,31 @@ export class VerdictEvents {
     }
   }
 
-  /** The artifact, the indexes that waited for it, and (a signature may have been there first) what it names. */
+  /**
+   * The artifact, the indexes that waited for it, and (a signature may have been there first) what it names.
+   *
+   * An image is about to be scanned, and what that brings has it judged at once, by the same job. Whoever wants to read
+   * it before has it judged as well.
+   */
   async #pushed({ manifestId, kind }: EventPayloads['artifact.pushed']): Promise<JobRequest[]> {
     const [named, parents] = await Promise.all([
       kind === 'index' ? this.#verdicts.descendants([manifestId]) : [],
       this.#verdicts.parents([manifestId]),
     ]);
-    return [manifestId, ...named, ...parents].map(evaluateJob);
+    const own = evaluateJob(manifestId, kind === SCANNED_KIND ? UNSCANNED_SECONDS : 0);
+    return [own, ...[...named, ...parents].map((id) => evaluateJob(id))];
   }
 
   async #evidenceChanged(digest: string, repositoryId: string | null): Promise<JobRequest[]> {
     const own = await this.#verdicts.withDigest(digest, repositoryId);
     // What is known of an index in a repository are signatures, and they cover what it names.
-    return repositoryId === null ? own.map(evaluateJob) : this.#withDescendants(own);
+    return repositoryId === null ? own.map((id) => evaluateJob(id)) : this.#withDescendants(own);
   }
 
   /** Work that a verdict waited for has ended, perhaps without bringing anything. */
   async #jobFinished(kind: string, key: string): Promise<JobRequest[]> {
     if (kind === SCAN_JOB) {
-      return (await this.#verdicts.withDigest(key, null, { waiting: true })).map(evaluateJob);
+      return (await this.#verdicts.withDigest(key, null, { waiting: true })).map((id) => evaluateJob(id));
     }
     if (kind === REMATCH_JOB) return [sweepJob({ kind: 'no-data' })];
     const [, repositoryId, digest] = (kind === VERIFY_JOB && VERIFY_KEY.exec(key)) || [];
@@ -74,7 +84,7 @@ export class VerdictEvents {
   }
 
   async #withDescendants(manifestIds: readonly string[]): Promise<JobRequest[]> {
-    return [...manifestIds, ...(await this.#verdicts.descendants(manifestIds))].map(evaluateJob);
+    return [...manifestIds, ...(await this.#verdicts.descendants(manifestIds))].map((id) => evaluateJob(id));
   }
 }
 

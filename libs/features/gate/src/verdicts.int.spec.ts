@@ -45,6 +45,29 @@ describe('a stored verdict', () => {
     expect(await world.state(image)).toBe('red');
   });
 
+  it('waits for what the scan brings, and is worked out once; whoever reads it before has it judged', async () => {
+    const relay = () => world.outbox.relay(100, [], (event) => world.events.jobsFor(event));
+    const image = await world.pushImage('team/app/web', newImage());
+    await relay();
+    const filter = { kind: 'verdict.evaluate', key: image.id, states: ['queued'] } as const;
+    const queued = async () => (await world.ledger.list(filter, { limit: 9 })).items;
+    const [waiting] = await queued();
+    expect((waiting?.runAt.getTime() ?? 0) - Date.now()).toBeGreaterThan(1_000);
+    const [row] = await queryRows<{ name: string; stale: boolean }>(
+      world.database.source,
+      `SELECT r.name, v.rules_revision <> r.rules_revision AS stale FROM verdict v
+       JOIN manifest m ON m.id = v.manifest_id JOIN repository r ON r.id = m.repository_id WHERE m.id = $1`,
+      [image.id],
+    );
+    expect(row, 'a reader finds it out of date').toEqual({ name: 'team/app/web', stale: true });
+    await world.scanned(image.digest);
+    await relay();
+    const [due, ...more] = await queued();
+    expect(more).toEqual([]);
+    expect(due?.id).toBe(waiting?.id);
+    expect(due?.runAt.getTime()).toBeLessThanOrEqual(Date.now() + 50);
+  });
+
   it.each(['failed', 'cancelled', 'succeeded'])(
     'is red when the scan %s and left no evidence',
     async (end) => {

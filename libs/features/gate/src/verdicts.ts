@@ -82,7 +82,7 @@ export class Verdicts {
     do {
       options.signal?.throwIfAborted();
       const ids: string[] = await this.#verdicts.list(scope, after, SWEEP_BATCH);
-      await this.#ledger.enqueue(ids.map(evaluateJob));
+      await this.#ledger.enqueue(ids.map((id) => evaluateJob(id)));
       done += ids.length;
       options.onProgress?.(done);
       after = ids.length < SWEEP_BATCH ? null : (ids.at(-1) ?? null);
@@ -105,8 +105,9 @@ export class Verdicts {
   }
 }
 
-export function evaluateJob(manifestId: string): JobRequest {
-  return { kind: EVALUATE_JOB, key: manifestId, payload: { manifestId } };
+/** @param delaySeconds how long the judgement may wait for something to be judged by; another request ends the wait */
+export function evaluateJob(manifestId: string, delaySeconds = 0): JobRequest {
+  return { kind: EVALUATE_JOB, key: manifestId, payload: { manifestId }, delaySeconds };
 }
 
 /** One sweep of a scope at a time; while one runs, another may wait. */

@@ -65,7 +65,8 @@ export abstract class VerdictStore {
   /**
    * The artifacts with this digest, in one repository or in all.
    *
-   * @param options.waiting only those of which a rule is pending; waits for judgements that are under way
+   * @param options.waiting only those of which a rule is pending or that nobody has judged; waits for judgements that are
+   * under way
    */
   abstract withDigest(
     digest: string,

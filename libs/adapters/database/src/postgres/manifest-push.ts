@@ -17,6 +17,7 @@ import {
   type RepositoryLock,
   type RepositoryRow,
 } from './registry-rows.ts';
+import { NEVER_JUDGED } from './rules-revision.ts';
 import { queryRows } from './sql.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -57,9 +58,9 @@ export async function storeManifest(
     [manifestId, manifest.digest, repository.id],
   );
   const awaitVerdict = transaction.query(
-    `INSERT INTO verdict (manifest_id, id, state) VALUES ($1, $2, 'pending')
+    `INSERT INTO verdict (manifest_id, id, state, rules_revision) VALUES ($1, $2, 'pending', $3)
      ON CONFLICT (manifest_id) DO NOTHING`,
-    [manifestId, newId()],
+    [manifestId, newId(), NEVER_JUDGED],
   );
   const stored = Promise.all([
     upsertTags(transaction, repository.id, manifestId, manifest.tags),

@@ -11,6 +11,7 @@ import type { StatementRunner } from '../statement-runner.ts';
 import { insertJobs } from './job-writer.ts';
 import { writeEvent } from './outbox-writer.ts';
 import { queryRows } from './sql.ts';
+import { NEVER_JUDGED } from './rules-revision.ts';
 import { inTransaction, runPlanned } from './transaction.ts';
 import { selectVerdictInputs } from './verdict-inputs.ts';
 
@@ -112,10 +113,10 @@ const WITH_DIGEST = `SELECT id FROM manifest WHERE digest = $1 AND ($2::uuid IS 
  */
 const WAITING_WITH_DIGEST = `
   WITH settled AS MATERIALIZED (
-    SELECT v.manifest_id AS id, v.results FROM manifest m JOIN verdict v ON v.manifest_id = m.id
+    SELECT v.manifest_id AS id, v.results, v.rules_revision FROM manifest m JOIN verdict v ON v.manifest_id = m.id
     WHERE m.digest = $1 AND ($2::uuid IS NULL OR m.repository_id = $2) FOR SHARE OF v
   )
-  SELECT id FROM settled WHERE results @> '[{"outcome": "pending"}]'`;
+  SELECT id FROM settled WHERE results @> '[{"outcome": "pending"}]' OR rules_revision = ${NEVER_JUDGED}`;
 
 /** Conditions on `manifest m`; `$3` is the node. */
 const SCOPES: Readonly<Record<VerdictScope['kind'], string>> = {

@@ -257,7 +257,7 @@ export class World implements AsyncDisposable {
     ];
   }
 
-  /** Relays every event and runs every job of the gate, until nothing is left to do. */
+  /** Relays every event and runs every job of the gate, those that could still wait included, until nothing is left to do. */
   async settle(): Promise<void> {
     const worker = newId();
     const handlers = verdictJobs(this.verdicts);
@@ -265,6 +265,7 @@ export class World implements AsyncDisposable {
     for (;;) {
       const { relayed, failed } = await this.outbox.relay(100, [], (event) => this.jobsFor(event));
       if (failed[0] !== undefined) throw failed[0].error;
+      await this.database.source.query(`UPDATE job SET run_at = now() WHERE state = 'queued'`);
       const jobs = await this.queue.claim(worker, slots, 60);
       for (const { id, kind, payload, attempt } of jobs) {
         const context = {
