@@ -1,5 +1,6 @@
 import 'reflect-metadata';
-import { DataSource } from 'typeorm';
+import type { DataSource, DataSourceOptions } from 'typeorm';
+import { Database } from './database.ts';
 import { AccessGrantEntity } from './entities/access-grant.entity.ts';
 import { CiBindingEntity } from './entities/ci-binding.entity.ts';
 import { NodeEntity } from './entities/node.entity.ts';
@@ -54,21 +55,23 @@ export interface DatabaseOptions {
 }
 
 /** Connects to PostgreSQL without touching the schema. The caller owns the result and calls `destroy()`. */
-export async function openDatabase(options: DatabaseOptions): Promise<DataSource> {
-  const source = new DataSource({
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { url, applicationName = 'sluice' } = options;
+  const settings: DataSourceOptions = {
     type: 'postgres',
-    url: options.url,
+    url,
     poolSize: options.poolSize ?? 20,
-    applicationName: options.applicationName ?? 'sluice',
+    applicationName,
     entities: ENTITIES,
     migrations: MIGRATIONS,
     migrationsTableName: 'schema_migration',
     synchronize: false,
     logging: false,
-    // Only `inTransaction` sends without waiting for the answer before.
-    extra: { Client: PreparingClient, pipeline: true },
-  });
-  return source.initialize();
+    extra: { Client: PreparingClient },
+  };
+  const database = new Database(settings, url, applicationName);
+  await database.initialize();
+  return database;
 }
 
 /** Brings the schema up to date, each migration in its own transaction, one replica at a time. Returns what ran. */

@@ -1,5 +1,4 @@
 import { canonicalJson, type Evidence } from '@sluice/domain/policy';
-import type { DataSource } from 'typeorm';
 import { newId } from '../ids.ts';
 import {
   type EvidenceItem,
@@ -8,14 +7,15 @@ import {
   type StoredEvidence,
 } from '../ports/evidence-store.ts';
 import type { StatementRunner } from '../statement-runner.ts';
+import type { Database } from './database.ts';
 import { writeEvent } from './outbox-writer.ts';
 import { queryRows, storableJson } from './sql.ts';
 import { inTransaction } from './transaction.ts';
 
 export class PostgresEvidenceStore extends EvidenceStore {
-  readonly #source: DataSource;
+  readonly #source: Database;
 
-  constructor(source: DataSource) {
+  constructor(source: Database) {
     super();
     this.#source = source;
   }

@@ -1,4 +1,5 @@
 export { type DatabaseOptions, migrate, openDatabase } from './data-source.ts';
+export { Database } from './database.ts';
 export { PostgresJobDispatch } from './job-dispatch.ts';
 export { PostgresJobLedger } from './job-ledger.ts';
 export { PostgresJobQueue } from './job-queue.ts';

@@ -2,7 +2,6 @@ import type { ArtifactKind, Digest } from '@sluice/domain/oci';
 import type { Inventory, LayerRecord } from '@sluice/domain/sbom';
 import type { AdvisoryCoverage, AdvisoryRow, VersionRange } from '@sluice/domain/vulnerability';
 import type { Severity } from '@sluice/domain/policy';
-import type { DataSource } from 'typeorm';
 import {
   InventoryStore,
   type MatchFunction,
@@ -12,36 +11,33 @@ import {
 } from '../ports/inventory-store.ts';
 import type { EvidenceSubject } from '../ports/evidence-store.ts';
 import type { StatementRunner } from '../statement-runner.ts';
+import type { Database } from './database.ts';
 import { lockEvidence, writeEvidence } from './evidence-store.ts';
 import { queryRows, storableJson } from './sql.ts';
 import { inTransaction, runPlanned } from './transaction.ts';
 
 export class PostgresInventoryStore extends InventoryStore {
-  readonly #source: DataSource;
+  readonly #source: Database;
 
-  constructor(source: DataSource) {
+  constructor(source: Database) {
     super();
     this.#source = source;
   }
 
   async target(manifestId: string): Promise<ScanTarget | null> {
-    const [manifests, blobs] = await inTransaction(this.#source, (transaction) =>
-      transaction.finish(
-        Promise.all([
-          queryRows<{ digest: Digest; kind: ArtifactKind; media_type: string; content: Buffer }>(
-            transaction,
-            'SELECT digest, kind, media_type, content FROM manifest WHERE id = $1',
-            [manifestId],
-          ),
-          queryRows<{ digest: Digest; object_key: string; size: string }>(
-            transaction,
-            `SELECT b.digest, b.object_key, b.size FROM manifest_blob m JOIN blob b ON b.id = m.blob_id
-             WHERE m.manifest_id = $1`,
-            [manifestId],
-          ),
-        ]),
+    const [manifests, blobs] = await Promise.all([
+      runPlanned<{ digest: Digest; kind: ArtifactKind; media_type: string; content: Buffer }>(
+        this.#source,
+        'SELECT digest, kind, media_type, content FROM manifest WHERE id = $1',
+        [manifestId],
       ),
-    );
+      runPlanned<{ digest: Digest; object_key: string; size: string }>(
+        this.#source,
+        `SELECT b.digest, b.object_key, b.size FROM manifest_blob m JOIN blob b ON b.id = m.blob_id
+         WHERE m.manifest_id = $1`,
+        [manifestId],
+      ),
+    ]);
     const [manifest] = manifests;
     if (manifest === undefined) return null;
     return {

@@ -1,6 +1,6 @@
-import type { DataSource } from 'typeorm';
 import type { JobProgress } from '../ports/job-ledger.ts';
 import { type AttemptOutcome, type ClaimedJob, type Heartbeat, JobQueue } from '../ports/job-queue.ts';
+import type { Database } from './database.ts';
 import { ANNOUNCE_ENDED } from './job-writer.ts';
 import { queryRows, sqlState, storableText, UNIQUE_VIOLATION } from './sql.ts';
 import { runPlanned } from './transaction.ts';
@@ -10,9 +10,9 @@ const PROGRESS_UNIT_MAX = 100;
 const SUPERSEDED = 'a newer job of the same kind and key does the work';
 
 export class PostgresJobQueue extends JobQueue {
-  readonly #source: DataSource;
+  readonly #source: Database;
 
-  constructor(source: DataSource) {
+  constructor(source: Database) {
     super();
     this.#source = source;
   }
@@ -154,7 +154,8 @@ export class PostgresJobQueue extends JobQueue {
   ): Promise<boolean> {
     const { worker, id, progress } = attempt;
     try {
-      const rows = await runPlanned<object>(
+      // Not beside others on one connection: it may wait for whoever queues the same job.
+      const rows = await queryRows<object>(
         this.#source,
         `WITH ended AS (
            UPDATE job SET run_at = now() + $3 * interval '1 second', error = coalesce($4, error), dispatched_until = NULL,

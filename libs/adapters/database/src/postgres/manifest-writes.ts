@@ -1,7 +1,7 @@
 import { type Digest, OciError, referrersTag, type RepositoryName, type Tag } from '@sluice/domain/oci';
-import type { DataSource } from 'typeorm';
 import type { Checkpoint } from '../ports/checkpoint.ts';
 import { ManifestWrites, type NewManifest, type StoredPush } from '../ports/manifest-writes.ts';
+import type { Database } from './database.ts';
 import { storeManifest } from './manifest-push.ts';
 import { writeEvent } from './outbox-writer.ts';
 import { findRepository, type RepositoryLock, type RepositoryRow } from './registry-rows.ts';
@@ -10,10 +10,10 @@ import { inTransaction } from './transaction.ts';
 
 /** Manifests and tags on PostgreSQL. */
 export class PostgresManifestWrites extends ManifestWrites {
-  readonly #source: DataSource;
+  readonly #source: Database;
   readonly #checkpoint: Checkpoint;
 
-  constructor(source: DataSource, checkpoint: Checkpoint = () => undefined) {
+  constructor(source: Database, checkpoint: Checkpoint = () => undefined) {
     super();
     this.#source = source;
     this.#checkpoint = checkpoint;

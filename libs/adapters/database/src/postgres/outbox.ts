@@ -1,16 +1,16 @@
-import type { DataSource } from 'typeorm';
 import type { OutboxEvent } from '../events.ts';
 import type { JobRequest } from '../ports/job-ledger.ts';
 import { Outbox, type RelayPass } from '../ports/outbox.ts';
 import type { StatementRunner } from '../statement-runner.ts';
+import type { Database } from './database.ts';
 import { insertJobs } from './job-writer.ts';
 import { queryRows } from './sql.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 
 export class PostgresOutbox extends Outbox {
-  readonly #source: DataSource;
+  readonly #source: Database;
 
-  constructor(source: DataSource) {
+  constructor(source: Database) {
     super();
     this.#source = source;
   }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { holdWrites } from './held-writes.ts';
-import { PLAN_ONCE } from './plan-once.ts';
+import { PLAN_ONCE_OPTIONS } from './plan-once.ts';
 
 export interface PipelinedOptions {
   readonly url: string;
@@ -39,6 +39,8 @@ interface Lane {
 export class PipelinedConnections {
   readonly #options: PipelinedOptions;
   readonly #lanes: (Lane | null)[];
+  /** Of statements that were given without one. Their texts are those of the program, so they are few. */
+  readonly #names = new Map<string, string>();
   #next = 0;
   #closed = false;
 
@@ -72,6 +74,20 @@ export class PipelinedConnections {
     const lane = this.#lane();
     try {
       return await this.#ask<Row>(lane, statement, values);
+    } catch (error) {
+      if (!isAboutStatement(error)) this.#lose(lane, error);
+      throw error;
+    }
+  }
+
+  /** As {@link write}, for a statement without a name, whose rows are objects. */
+  async run<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    const lane = this.#lane();
+    try {
+      await lane.connected;
+      holdWrites(lane.client);
+      const { rows } = await lane.client.query({ name: this.#nameOf(text), text, values: [...values] });
+      return rows as Row[];
     } catch (error) {
       if (!isAboutStatement(error)) this.#lose(lane, error);
       throw error;
@@ -123,6 +139,12 @@ export class PipelinedConnections {
     return result.rows as unknown[] as Row[];
   }
 
+  #nameOf(text: string): string {
+    const known = this.#names.get(text) ?? `planned-${this.#names.size}`;
+    this.#names.set(text, known);
+    return known;
+  }
+
   #lane(): Lane {
     if (this.#closed) throw new Error('the database connections are closed');
     const index = this.#next;
@@ -140,7 +162,7 @@ export class PipelinedConnections {
       connectionTimeoutMillis: 10_000,
       query_timeout: this.#options.timeoutMs ?? 10_000,
       pipeline: true,
-      options: PLAN_ONCE.map(([name, value]) => `-c ${name}=${value}`).join(' '),
+      options: PLAN_ONCE_OPTIONS,
     });
     const lane: Lane = { client, connected: client.connect(), lost: false };
     client.on('error', (error) => this.#lose(lane, error));

@@ -1,12 +1,8 @@
 /**
- * Settings under which PostgreSQL plans a prepared statement once a connection, for whatever parameters. Left to itself
+ * Options of a connection on which PostgreSQL plans a prepared statement once a connection, for whatever parameters. Left to itself
  * it plans those with an array anew every time, which takes longer than running them.
  *
  * The tables may be nearly empty when it plans, so it must not settle for reading a whole table where there is an index;
  * and what it then thinks of a table without one must not make it compile the statement.
  */
-export const PLAN_ONCE: readonly (readonly [name: string, value: string])[] = [
-  ['plan_cache_mode', 'force_generic_plan'],
-  ['enable_seqscan', 'off'],
-  ['jit', 'off'],
-];
+export const PLAN_ONCE_OPTIONS = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off';

@@ -1,11 +1,11 @@
 import type { Digest } from '@sluice/domain/oci';
-import type { DataSource } from 'typeorm';
 import {
   type BlobLocation,
   type SignatureManifest,
   SignatureStore,
   type SignedSubject,
 } from '../ports/signature-store.ts';
+import type { Database } from './database.ts';
 import { queryRows } from './sql.ts';
 import { runPlanned } from './transaction.ts';
 
@@ -17,9 +17,9 @@ interface ManifestRow {
 }
 
 export class PostgresSignatureStore extends SignatureStore {
-  readonly #source: DataSource;
+  readonly #source: Database;
 
-  constructor(source: DataSource) {
+  constructor(source: Database) {
     super();
     this.#source = source;
   }

@@ -1,13 +1,11 @@
 import type pg from 'pg';
-import type { DataSource } from 'typeorm';
 import type { StatementRunner } from '../statement-runner.ts';
+import type { Database } from './database.ts';
 import { holdWrites } from './held-writes.ts';
-import { PLAN_ONCE } from './plan-once.ts';
 import { sqlState } from './sql.ts';
 
 /** SQLSTATE `in_failed_sql_transaction`. */
 const ABORTED = '25P02';
-const BEGIN = ['BEGIN', ...PLAN_ONCE.map(([name, value]) => `SET LOCAL ${name} = ${value}`)].join('; ');
 
 /**
  * Runs `work` in a transaction of its own. Statements leave as they are asked for: those that are not waited for one by
@@ -18,10 +16,10 @@ const BEGIN = ['BEGIN', ...PLAN_ONCE.map(([name, value]) => `SET LOCAL ${name} =
  * @throws what `work` throws, or what the first failed statement did; nothing is changed then
  */
 export async function inTransaction<Result>(
-  source: DataSource,
+  database: Database,
   work: (transaction: Transaction) => Promise<Result>,
 ): Promise<Result> {
-  const client = await checkOut(source);
+  const client = await database.transactions.connect();
   // Every statement under way fails with it; as an event without a listener it would end the process.
   client.on('error', ignore);
   const transaction = new Transaction(client);
@@ -41,15 +39,16 @@ export async function inTransaction<Result>(
   }
 }
 
-/** Runs one statement as {@link inTransaction} does, in a single round trip. Returns its rows. */
+/**
+ * Runs one statement on a connection that it shares with others and on which it is planned once. Returns its rows. It may
+ * wait for no lock that somebody holds who runs another such statement meanwhile: that one may be queued behind it.
+ */
 export async function runPlanned<Row>(
-  source: DataSource,
+  database: Database,
   sql: string,
   parameters: readonly unknown[],
 ): Promise<Row[]> {
-  return inTransaction(source, (transaction) =>
-    transaction.finish(transaction.query(sql, [...parameters]) as Promise<Row[]>),
-  );
+  return database.planned.run<Row>(sql, parameters);
 }
 
 /** What {@link inTransaction} gives its work. */
@@ -68,7 +67,7 @@ export class Transaction implements StatementRunner {
   }
 
   begin(): void {
-    void this.#keep(this.#send(BEGIN));
+    void this.#keep(this.#send('BEGIN'));
   }
 
   query(sql: string, parameters: unknown[] = []): Promise<unknown> {
@@ -148,9 +147,3 @@ export class Transaction implements StatementRunner {
 }
 
 function ignore(): void {}
-
-/** A connection of the pool that TypeORM keeps, whose clients send without waiting. */
-async function checkOut(source: DataSource): Promise<pg.PoolClient> {
-  const { master } = source.driver as unknown as { master: pg.Pool };
-  return master.connect();
-}

@@ -1,5 +1,4 @@
 import { canonicalJson, type Evaluation } from '@sluice/domain/policy';
-import type { DataSource } from 'typeorm';
 import { VERDICT_CHANNEL } from '../ports/verdict-signals.ts';
 import {
   type FullVerdict,
@@ -8,6 +7,7 @@ import {
   VerdictStore,
 } from '../ports/verdict-store.ts';
 import type { StatementRunner } from '../statement-runner.ts';
+import type { Database } from './database.ts';
 import { insertJobs } from './job-writer.ts';
 import { writeEvent } from './outbox-writer.ts';
 import { queryRows } from './sql.ts';
@@ -16,9 +16,9 @@ import { inTransaction, runPlanned } from './transaction.ts';
 import { selectVerdictInputs } from './verdict-inputs.ts';
 
 export class PostgresVerdictStore extends VerdictStore {
-  readonly #source: DataSource;
+  readonly #source: Database;
 
-  constructor(source: DataSource) {
+  constructor(source: Database) {
     super();
     this.#source = source;
   }
@@ -74,7 +74,9 @@ export class PostgresVerdictStore extends VerdictStore {
     repositoryId: string | null,
     { waiting = false }: { waiting?: boolean } = {},
   ): Promise<string[]> {
-    return ids(this.#source, waiting ? WAITING_WITH_DIGEST : WITH_DIGEST, [digest, repositoryId]);
+    return waiting
+      ? lockedIds(this.#source, WAITING_WITH_DIGEST, [digest, repositoryId])
+      : ids(this.#source, WITH_DIGEST, [digest, repositoryId]);
   }
 
   parents(manifestIds: readonly string[]): Promise<string[]> {
@@ -128,8 +130,16 @@ const SCOPES: Readonly<Record<VerdictScope['kind'], string>> = {
 };
 
 /** Every event of the outbox asks for some of these. */
-async function ids(source: DataSource, sql: string, parameters: readonly unknown[]): Promise<string[]> {
+async function ids(source: Database, sql: string, parameters: readonly unknown[]): Promise<string[]> {
   return (await runPlanned<{ id: string }>(source, sql, parameters)).map(({ id }) => id);
+}
+
+/** As {@link ids}, for a statement that may wait. */
+async function lockedIds(source: Database, sql: string, parameters: unknown[]): Promise<string[]> {
+  const rows = await inTransaction(source, (transaction) =>
+    transaction.finish(queryRows<{ id: string }>(transaction, sql, parameters)),
+  );
+  return rows.map(({ id }) => id);
 }
 
 function isSame(stored: FullVerdict, evaluation: Evaluation): boolean {

@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import type { DataSource } from 'typeorm';
 import { inject } from 'vitest';
-import { openDatabase } from '../postgres/index.ts';
+import { type Database, openDatabase } from '../postgres/index.ts';
 
 export const TEMPLATE_DATABASE = 'sluice_template';
 
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string;
-  readonly source: DataSource;
+  readonly source: Database;
   /** Drops the database. */
   close(): Promise<void>;
 }
