@@ -103,10 +103,9 @@ export class OutboxRelay {
   }
 
   async #jobsFor(event: OutboxEvent): Promise<JobRequest[]> {
-    const requests: JobRequest[] = [];
-    for (const subscriber of this.#subscribers) requests.push(...(await subscriber(event)));
+    const answers = await Promise.all(this.#subscribers.map(async (subscriber) => subscriber(event)));
     this.#failing.delete(event.seq);
-    return requests;
+    return answers.flat();
   }
 
   #rememberFailure(event: OutboxEvent, error: unknown): void {

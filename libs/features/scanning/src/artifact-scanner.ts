@@ -59,7 +59,7 @@ export class ArtifactScanner {
   }
 
   async scan(request: ScanRequest, context: WorkContext): Promise<ScanSummary | null> {
-    const target = await this.#inventories.target(request.manifestId);
+    const target = await this.#inventories.target(request.manifestId, CATALOGER_VERSION);
     if (target === null || target.kind !== 'image') return null;
     const work = new ScanWork(context);
     const inventory = await this.#inventory(target, work);
@@ -71,14 +71,13 @@ export class ArtifactScanner {
 
   /** An inventory without gaps needs no second look; one with gaps may have lost a blob that is back now. */
   async #inventory(target: ScanTarget, work: ScanWork): Promise<Inventory> {
-    const stored = await this.#inventories.inventory(target.digest, CATALOGER_VERSION);
+    const { inventory: stored } = target;
     if (stored !== null && stored.gaps.length === 0) return stored;
     const manifest = imageManifestOf(target);
     if (manifest === null) return withGaps(buildInventory([]), ['the manifest is none of an image']);
     const diffIds = await this.#diffIds(manifest, target);
     work.expect(manifest.layers.reduce((sum, layer) => sum + layer.size, 0));
-    const layers = manifest.layers.map(({ digest }) => digest);
-    const known = new Map(await this.#inventories.layers(layers, CATALOGER_VERSION));
+    const known = new Map(target.layers);
     const records: LayerRecord[] = [];
     for (const [position, layer] of manifest.layers.entries()) {
       work.signal.throwIfAborted();
@@ -114,12 +113,15 @@ export class ArtifactScanner {
     known: Map<string, LayerRecord>,
     work: ScanWork,
   ): Promise<LayerRecord> {
-    const record = known.get(layer.digest);
-    if (record !== undefined) {
+    const blob = target.blobs.get(layer.digest);
+    // What the registry need not have may have been read in another repository.
+    const record =
+      known.get(layer.digest) ??
+      (blob === undefined ? await this.#inventories.layer(layer.digest, CATALOGER_VERSION) : null);
+    if (record !== null) {
       work.known.push(layer.digest);
       return record;
     }
-    const blob = target.blobs.get(layer.digest);
     if (blob !== undefined) return this.#readLayer(layer, blob, expected, known, work);
     return isNonDistributableLayer(layer.mediaType)
       ? emptyLayerRecord(

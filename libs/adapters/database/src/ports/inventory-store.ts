@@ -18,6 +18,10 @@ export interface ScanTarget {
   readonly content: Buffer;
   /** By digest. Blobs of layers that the registry need not have may be missing. */
   readonly blobs: ReadonlyMap<string, TargetBlob>;
+  /** What an earlier scan found; null when there was none of this cataloger version. */
+  readonly inventory: Inventory | null;
+  /** Records of those of the blobs that were read before. Left out when the inventory lacks nothing. */
+  readonly layers: ReadonlyMap<string, LayerRecord>;
 }
 
 /** An image to be matched, and under which names. */
@@ -40,13 +44,10 @@ export type MatchFunction = (rows: readonly AdvisoryRow[], coverage: AdvisoryCov
 /** Keeps what scans found: records of layers, inventories of images, and through them the scan evidence. */
 export abstract class InventoryStore {
   /** Null when the artifact was deleted meanwhile. */
-  abstract target(manifestId: string): Promise<ScanTarget | null>;
+  abstract target(manifestId: string, catalogerVersion: number): Promise<ScanTarget | null>;
 
-  /** The records of those layers that were read before, by the digests of their blobs. */
-  abstract layers(
-    blobDigests: readonly string[],
-    catalogerVersion: number,
-  ): Promise<ReadonlyMap<string, LayerRecord>>;
+  /** The record of a layer that was read before, by the digest of its blob; null when it was not. */
+  abstract layer(blobDigest: string, catalogerVersion: number): Promise<LayerRecord | null>;
 
   /** Keeps a record for every blob with these uncompressed bytes. May be repeated. */
   abstract saveLayer(blobDigest: string, record: LayerRecord): Promise<void>;

@@ -24,48 +24,34 @@ export class PostgresInventoryStore extends InventoryStore {
     this.#source = source;
   }
 
-  async target(manifestId: string): Promise<ScanTarget | null> {
-    const [manifests, blobs] = await Promise.all([
-      runPlanned<{ digest: Digest; kind: ArtifactKind; media_type: string; content: Buffer }>(
-        this.#source,
-        'SELECT digest, kind, media_type, content FROM manifest WHERE id = $1',
-        [manifestId],
-      ),
-      runPlanned<{ digest: Digest; object_key: string; size: string }>(
-        this.#source,
-        `SELECT b.digest, b.object_key, b.size FROM manifest_blob m JOIN blob b ON b.id = m.blob_id
-         WHERE m.manifest_id = $1`,
-        [manifestId],
-      ),
-    ]);
-    const [manifest] = manifests;
-    if (manifest === undefined) return null;
+  async target(manifestId: string, catalogerVersion: number): Promise<ScanTarget | null> {
+    const [row] = await runPlanned<TargetRow>(this.#source, TARGET, [manifestId, catalogerVersion]);
+    if (row === undefined) return null;
+    const layers = row.blobs.flatMap(({ digest, record }) =>
+      record === null ? [] : [[digest, record] as const],
+    );
     return {
-      digest: manifest.digest,
-      kind: manifest.kind,
-      mediaType: manifest.media_type,
-      content: manifest.content,
+      digest: row.digest,
+      kind: row.kind,
+      mediaType: row.media_type,
+      content: row.content,
       blobs: new Map(
-        blobs.map((row): [string, TargetBlob] => [
-          row.digest,
-          { digest: row.digest, objectKey: row.object_key, sizeBytes: Number(row.size) },
-        ]),
+        row.blobs.map(({ digest, objectKey, sizeBytes }) => [digest, { digest, objectKey, sizeBytes }]),
       ),
+      inventory: row.inventory,
+      layers: new Map(layers),
     };
   }
 
-  async layers(
-    blobDigests: readonly string[],
-    catalogerVersion: number,
-  ): Promise<ReadonlyMap<string, LayerRecord>> {
-    const rows = await runPlanned<{ blob_digest: string; record: LayerRecord }>(
+  async layer(blobDigest: string, catalogerVersion: number): Promise<LayerRecord | null> {
+    const rows = await runPlanned<{ record: LayerRecord }>(
       this.#source,
-      `SELECT b.blob_digest, r.record FROM layer_blob b
+      `SELECT r.record FROM layer_blob b
        JOIN layer_record r ON r.diff_id = b.diff_id AND r.cataloger_version = b.cataloger_version
-       WHERE b.blob_digest = ANY ($1) AND b.cataloger_version = $2`,
-      [[...new Set(blobDigests)], catalogerVersion],
+       WHERE b.blob_digest = $1 AND b.cataloger_version = $2`,
+      [blobDigest, catalogerVersion],
     );
-    return new Map(rows.map(({ blob_digest: digest, record }) => [digest, record]));
+    return rows[0]?.record ?? null;
   }
 
   async saveLayer(blobDigest: string, record: LayerRecord): Promise<void> {
@@ -106,6 +92,28 @@ export class PostgresInventoryStore extends InventoryStore {
     });
   }
 }
+
+interface TargetRow {
+  digest: Digest;
+  kind: ArtifactKind;
+  media_type: string;
+  content: Buffer;
+  inventory: Inventory | null;
+  blobs: (TargetBlob & { record: LayerRecord | null })[];
+}
+
+/** Everything that a scan has to know before it reads anything, in one statement. */
+const TARGET = `
+  SELECT m.digest, m.kind, m.media_type, m.content, known.content AS inventory,
+    (SELECT coalesce(json_agg(json_build_object('digest', b.digest, 'objectKey', b.object_key, 'sizeBytes', b.size,
+        'record', CASE WHEN coalesce(jsonb_array_length(known.content -> 'gaps'), 1) > 0 THEN (
+          SELECT r.record FROM layer_blob l
+          JOIN layer_record r ON r.diff_id = l.diff_id AND r.cataloger_version = l.cataloger_version
+          WHERE l.blob_digest = b.digest AND l.cataloger_version = $2) END)), '[]')
+      FROM manifest_blob mb JOIN blob b ON b.id = mb.blob_id WHERE mb.manifest_id = m.id) AS blobs
+  FROM manifest m
+  LEFT JOIN inventory known ON known.digest = m.digest AND known.cataloger_version = $2
+  WHERE m.id = $1`;
 
 /** Holds the revision until the transaction ends; an import waits with its commit for that long. */
 async function lockCoverage(

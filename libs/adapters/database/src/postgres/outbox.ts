@@ -22,14 +22,14 @@ export class PostgresOutbox extends Outbox {
   ): Promise<RelayPass> {
     return inTransaction(this.#source, async (transaction) => {
       const events = await takeEvents(transaction, limit, except);
+      // At once, so that what the subscribers look up is asked for together.
+      const answers = await Promise.allSettled(events.map(async (event) => toJobs(event)));
       const failed: Failure[] = [];
       const answered: Answered[] = [];
-      for (const event of events) {
-        try {
-          answered.push({ event, requests: await toJobs(event) });
-        } catch (error) {
-          failed.push({ event, error });
-        }
+      for (const [index, event] of events.entries()) {
+        const answer = answers[index];
+        if (answer?.status === 'fulfilled') answered.push({ event, requests: answer.value });
+        else failed.push({ event, error: answer?.reason });
       }
       const unwritten = await writeJobs(transaction, answered);
       failed.push(...unwritten);
