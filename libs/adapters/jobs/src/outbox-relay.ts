@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobRequest, Notifications, Outbox, OutboxEvent } from '@sluice/database';
 
 /** What work follows from an event. May look things up; must answer the same work for the same event. */
@@ -13,6 +14,8 @@ export interface OutboxRelayOptions {
   readonly onError?: (error: unknown, event: OutboxEvent | null) => void;
 }
 
+/** Under load there are several events a pass, and a pass costs little more than an event. */
+const PASS_GAP_MS = 50;
 const PRUNE_INTERVAL_MS = 600_000;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 300_000;
@@ -36,6 +39,7 @@ export class OutboxRelay {
   #round: Promise<void> | null = null;
   #again = false;
   #wakeUp: NodeJS.Timeout | null = null;
+  #lastPass = -PASS_GAP_MS;
   #lastPrune: number | null = null;
 
   constructor(
@@ -82,13 +86,18 @@ export class OutboxRelay {
     if (this.#wakeUp !== null) clearTimeout(this.#wakeUp);
     try {
       while (this.#again && this.#running) {
+        await this.#untilNextPass();
+        if (!this.#running) break;
         this.#again = false;
         const pass = await this.#outbox.relay(this.#options.batchSize, this.#resting(), (event) =>
           this.#jobsFor(event),
         );
         for (const { event, error } of pass.failed) this.#rememberFailure(event, error);
         // Of every event that is written meanwhile there is a notification.
-        if (pass.isFull) this.#again = true;
+        if (pass.isFull) {
+          this.#again = true;
+          this.#lastPass = -PASS_GAP_MS;
+        }
       }
       await this.#prune();
     } catch (error) {
@@ -100,6 +109,13 @@ export class OutboxRelay {
     // What is due was tried in this pass, or another relay has it: only what comes due later is worth waking for.
     const retries = [...this.#failing.values()].map(({ notBefore }) => notBefore - Date.now() + 1);
     this.#sleep(Math.min(this.#options.pollSeconds * 1000, ...retries.filter((wait) => wait > 0)));
+  }
+
+  /** A pass after a pause is at once, so that one event alone waits for nothing. */
+  async #untilNextPass(): Promise<void> {
+    const waitMs = this.#lastPass + PASS_GAP_MS - performance.now();
+    if (waitMs > 0) await sleep(waitMs);
+    this.#lastPass = performance.now();
   }
 
   async #jobsFor(event: OutboxEvent): Promise<JobRequest[]> {

@@ -5,6 +5,11 @@ import { queryRows } from './sql.ts';
 
 const DEFAULT_MAX_ATTEMPTS = 5;
 
+/** A job joins the one of its kind and key that is queued already. */
+const JOINED = `ON CONFLICT (kind, key) WHERE state = 'queued' DO UPDATE
+  SET payload = excluded.payload, max_attempts = excluded.max_attempts, attempts = 0,
+    run_at = least(job.run_at, excluded.run_at), dispatched_until = NULL`;
+
 /**
  * Queues jobs in the caller's transaction and wakes the dispatchers when that commits. Returns the ids in the order
  * of the requests.
@@ -27,10 +32,7 @@ export async function insertJobs(
      SELECT id, kind, key, payload, max_attempts, now() + delay * interval '1 second'
      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::int[], $6::float8[])
        AS request (id, kind, key, payload, max_attempts, delay)
-     ORDER BY kind, key
-     ON CONFLICT (kind, key) WHERE state = 'queued' DO UPDATE
-       SET payload = excluded.payload, max_attempts = excluded.max_attempts, attempts = 0,
-           run_at = least(job.run_at, excluded.run_at), dispatched_until = NULL
+     ORDER BY kind, key ${JOINED}
      RETURNING id, kind, key, pg_notify('sluice_job', kind)`,
     [
       distinct.map(() => newId()),
@@ -43,6 +45,21 @@ export async function insertJobs(
   );
   const ids = new Map(rows.map((row) => [identity(row), row.id]));
   return requests.map((request) => ids.get(identity(request)) ?? '');
+}
+
+/** As `newId()`: a UUID version 7. */
+const NEW_ID = `(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') || '7' ||
+  substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid`;
+
+/** Queues the judgement of every index that names the artifact, as {@link insertJobs} would, in one statement. */
+export async function judgeParents(runner: StatementRunner, manifestId: string): Promise<void> {
+  await runner.query(
+    `INSERT INTO job (id, kind, key, payload, max_attempts)
+     SELECT ${NEW_ID}, 'verdict.evaluate', parent_id::text, jsonb_build_object('manifestId', parent_id), $2
+     FROM (SELECT DISTINCT parent_id FROM manifest_child WHERE child_id = $1 ORDER BY parent_id) AS parent ${JOINED}
+     RETURNING pg_notify('sluice_job', kind)`,
+    [manifestId, DEFAULT_MAX_ATTEMPTS],
+  );
 }
 
 function identity(job: { kind: string; key: string }): string {

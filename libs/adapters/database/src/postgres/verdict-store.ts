@@ -8,7 +8,7 @@ import {
 } from '../ports/verdict-store.ts';
 import type { StatementRunner } from '../statement-runner.ts';
 import type { Database } from './database.ts';
-import { insertJobs } from './job-writer.ts';
+import { judgeParents } from './job-writer.ts';
 import { writeEvent } from './outbox-writer.ts';
 import { queryRows } from './sql.ts';
 import { NEVER_JUDGED } from './rules-revision.ts';
@@ -45,11 +45,13 @@ export class PostgresVerdictStore extends VerdictStore {
         return { verdict: stored, changed: false };
       }
       const changed = stored.state !== evaluation.state || stored.summary !== evaluation.summary;
-      const [evaluatedAt] = await Promise.all([
-        save(transaction, manifestId, evaluation, revision),
-        changed ? announce(transaction, inputs, evaluation) : null,
-        changed || !isConfirmed ? wake(transaction, manifestId) : null,
-      ]);
+      const [evaluatedAt] = await transaction.finish(
+        Promise.all([
+          save(transaction, manifestId, evaluation, revision),
+          changed ? announce(transaction, inputs, evaluation) : null,
+          changed || !isConfirmed ? wake(transaction, manifestId) : null,
+        ]),
+      );
       const { state, summary, results, inputsHash } = evaluation;
       return { verdict: { id: stored.id, state, summary, results, inputsHash, evaluatedAt }, changed };
     });
@@ -196,16 +198,8 @@ async function announce(
 
 /** Tells waiting pulls, and has the indexes judged again whose verdict this one is part of. */
 async function wake(runner: StatementRunner, manifestId: string): Promise<void> {
-  const [parents] = await Promise.all([
-    queryRows<{ id: string }>(
-      runner,
-      'SELECT DISTINCT parent_id AS id FROM manifest_child WHERE child_id = $1',
-      [manifestId],
-    ),
+  await Promise.all([
+    judgeParents(runner, manifestId),
     runner.query('SELECT pg_notify($1, $2)', [VERDICT_CHANNEL, manifestId]),
   ]);
-  await insertJobs(
-    runner,
-    parents.map(({ id }) => ({ kind: 'verdict.evaluate', key: id, payload: { manifestId: id } })),
-  );
 }

@@ -8,6 +8,8 @@ export interface LocalDispatcherOptions extends JobRunnerOptions {
   readonly pollSeconds?: number;
 }
 
+/** Every job that is queued anywhere wakes every process that runs its kind; under load they look so often at most. */
+const NOTIFIED_GAP_MS = 20;
 /** Under load there is a look with every job; it asks for the time of the next one so often at most. */
 const DUE_GAP_MS = 100;
 
@@ -21,6 +23,7 @@ export class LocalDispatcher extends Dispatcher {
   readonly #looks = new Rounds(() => this.#look());
   #unsubscribe: () => Promise<void> = async () => undefined;
   #state: 'new' | 'started' | 'stopped' = 'new';
+  #lastLook = -Infinity;
   #lastAskedForDue = -Infinity;
 
   constructor(queue: JobQueue, notifications: Notifications, options: LocalDispatcherOptions = {}) {
@@ -57,12 +60,15 @@ export class LocalDispatcher extends Dispatcher {
 
   #notified(payload: string | null): void {
     if (payload?.startsWith('cancel:')) this.#runner.cancellationAsked(payload.slice('cancel:'.length));
-    else if (payload === null || this.#runner.limits.has(payload)) this.#looks.ask();
+    else if (payload === null || this.#runner.limits.has(payload)) {
+      this.#looks.askIn(this.#lastLook + NOTIFIED_GAP_MS - performance.now());
+    }
   }
 
   /** Takes what is due. What does not fit is looked for when a job ends, what comes later when it is due. */
   async #look(): Promise<void> {
     let waitMs = this.#pollSeconds * 1000;
+    this.#lastLook = performance.now();
     try {
       await this.#runner.take(this.#runner.freeSlots());
       if (this.#looks.isAsked) return this.#looks.ask();
