@@ -26,7 +26,12 @@ export async function compare(
 ): Promise<RowResult> {
   const sides = registries.filter(({ name }) => row.isForPeers || name === 'Sluice');
   const turns = row.isLong === true ? 1 : rounds;
-  if (row.isLong !== true) for (const side of sides) await row.measure(bench, side);
+  if (row.isLong !== true) {
+    for (const side of sides) {
+      await row.measure(bench, side);
+      await side.rest();
+    }
+  }
   const samples = new Map<string, (Sample & { readonly cpuMs: number })[]>();
   for (let turn = 0; turn < turns; turn++) {
     // Who begins changes, so that nobody always measures in the wake of the same other.
@@ -35,6 +40,7 @@ export async function compare(
       if (side === undefined) continue;
       const before = cpuSeconds(side.processes());
       const sample = await row.measure(bench, side);
+      await side.rest();
       const cpuMs = ((cpuSeconds(side.processes()) - before) * 1_000) / sample.operations;
       samples.set(side.name, [...(samples.get(side.name) ?? []), { ...sample, cpuMs }]);
     }

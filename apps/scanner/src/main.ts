@@ -1,8 +1,8 @@
-import { constants, setPriority } from 'node:os';
-import { runProcess } from '@sluice/runtime';
+import { constants } from 'node:os';
+import { runProcess, yieldToOthers } from '@sluice/runtime';
 import { scannerProcessSettings, startScanner } from './process.ts';
 
 // Whoever pushes or pulls waits for an answer; this work takes what the processor has left.
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+yieldToOthers(constants.priority.PRIORITY_BELOW_NORMAL);
 
 await runProcess(scannerProcessSettings, startScanner);

@@ -6,6 +6,7 @@ export { type JobWork, reportTo } from './job-workers.ts';
 export type { Limits } from './limits.ts';
 export { openRuntime, type OwnDirectories, type Runtime, type RuntimeConfig } from './open-runtime.ts';
 export type { Background, Endpoint, Part } from './part.ts';
+export { yieldToOthers } from './priority.ts';
 export { runProcess, type RunningProcess } from './run-process.ts';
 export { sharedProcessSettings, startSharedProcess } from './shared-process.ts';
 export { EXIT, StartError } from './start-error.ts';

@@ -71,6 +71,9 @@ export class Peer implements Registry {
 
   async settle(): Promise<void> {}
 
+  /** What it acknowledges it has done. */
+  async rest(): Promise<void> {}
+
   async stop(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const ended = new Promise((resolve) => this.#child.once('exit', resolve));

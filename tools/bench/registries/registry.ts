@@ -17,6 +17,8 @@ export interface Registry {
   prepare(): Promise<void>;
   /** Resolves when what was pushed can be pulled. */
   settle(repository: string, reference: string): Promise<void>;
+  /** Resolves when nothing is left to do of what was asked for before, so that it does not burden whoever comes next. */
+  rest(): Promise<void>;
   stop(): Promise<void>;
 }
 

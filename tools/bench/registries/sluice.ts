@@ -59,6 +59,24 @@ export abstract class Sluice implements Registry {
     );
   }
 
+  /** Scans and judgements come after the answer to a push. */
+  async rest(): Promise<void> {
+    let looks = 0;
+    await eventually('everything that was pushed is judged', 120, async () => {
+      looks = (await this.#hasJobs()) ? 0 : looks + 1;
+      // An event is a job within a twentieth of a second.
+      return looks === 3;
+    });
+  }
+
+  async #hasJobs(): Promise<boolean> {
+    const answer = await fetch(`${this.#api}/api/v1/jobs?state=queued,running&limit=1`, {
+      headers: { authorization: basic('admin', ADMIN_PASSWORD) },
+    });
+    if (answer.status !== 200) throw new Error(`no jobs: ${answer.status} ${await answer.text()}`);
+    return ((await answer.json()) as { items: unknown[] }).items.length > 0;
+  }
+
   async #get(target: string) {
     const connection = await Connection.open(this.endpoint);
     try {

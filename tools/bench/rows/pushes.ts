@@ -1,3 +1,4 @@
+import type { PushImagesTask } from '../driver/messages.ts';
 import { PROJECT, type Registry } from '../registries/registry.ts';
 import { MEBIBYTE, REPOSITORY, TAG } from '../seed.ts';
 import { residentMegabytes } from '../process-usage.ts';
@@ -8,6 +9,8 @@ const IMAGE_CLIENTS = 10;
 const SMALL_LAYERS = [32 * 1_024, 4 * 1_024];
 const MEMORY_CLIENTS = 8;
 const NONE = { plain: {}, tls: {} };
+
+type Client = PushImagesTask['clients'][number];
 
 export const PUSHES: readonly Row[] = [
   {
@@ -39,14 +42,25 @@ export const PUSHES: readonly Row[] = [
     goals: { plain: { best: 1 }, tls: {} },
     isForPeers: true,
     async measure(bench, registry) {
-      const { seconds, operations } = await bench.driver.run({
-        kind: 'push-images',
-        endpoint: registry.endpoint,
-        clients: await clientsOf(bench, registry, IMAGE_CLIENTS),
-        imagesEach: 20,
-        layerBytes: SMALL_LAYERS,
-      });
+      const clients = await clientsOf(bench, registry, IMAGE_CLIENTS);
+      const { seconds, operations } = await pushSmallImages(bench, registry, clients);
       return { value: operations / seconds, operations };
+    },
+  },
+  {
+    id: 'push-images-judged',
+    title: 'the same, until the last image is scanned and judged',
+    unit: 'images/s',
+    higherIsBetter: true,
+    operation: 'image',
+    goals: NONE,
+    isForPeers: false,
+    async measure(bench, registry) {
+      const clients = await clientsOf(bench, registry, IMAGE_CLIENTS);
+      const startedAt = performance.now();
+      const { operations } = await pushSmallImages(bench, registry, clients);
+      await registry.rest();
+      return { value: operations / ((performance.now() - startedAt) / 1_000), operations };
     },
   },
   {
@@ -129,8 +143,18 @@ export const PUSHES: readonly Row[] = [
   },
 ];
 
+function pushSmallImages(bench: Bench, { endpoint }: Registry, clients: readonly Client[]) {
+  return bench.driver.run({
+    kind: 'push-images',
+    endpoint,
+    clients,
+    imagesEach: 20,
+    layerBytes: SMALL_LAYERS,
+  });
+}
+
 /** So many clients, each with a repository of its own that nobody has used. */
-async function clientsOf(bench: Bench, registry: Registry, count: number) {
+async function clientsOf(bench: Bench, registry: Registry, count: number): Promise<Client[]> {
   return Promise.all(
     Array.from({ length: count }, async () => {
       const repository = `${PROJECT}/${bench.fresh()}`;
