@@ -228,7 +228,7 @@ export class TestRegistry {
   ): Promise<string> {
     const [row] = await this.database.source.query<{ id: string }[]>(
       `WITH judged AS (
-         UPDATE verdict v SET state = $3, summary = $4, evaluated_at = now()
+         UPDATE verdict v SET state = $3, summary = $4, evaluated_at = now(), rules_revision = r.rules_revision
          FROM manifest m JOIN repository r ON r.id = m.repository_id
          WHERE v.manifest_id = m.id AND r.name = $1 AND m.digest = $2 RETURNING v.id, m.id AS manifest_id)
        SELECT id, pg_notify('sluice_verdict', manifest_id::text) FROM judged`,

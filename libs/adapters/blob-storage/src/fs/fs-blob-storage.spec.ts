@@ -46,8 +46,8 @@ describe('blobs as files', () => {
     const upload = { key: storage.newKey(), offset: 0, state: null };
     // The transaction that should have claimed the first attempt failed, and the client sent everything again.
     await storage.append(upload, chunks('the first attempt, which is longer'), { isLast: true });
-    const { offset } = await storage.append(upload, chunks('the second attempt'), { isLast: true });
-    const finished = { ...upload, offset };
+    const { offset, state } = await storage.append(upload, chunks('the second attempt'), { isLast: true });
+    const finished = { ...upload, offset, state };
     await storage.finish(finished);
     await storage.finish(finished);
     expect((await buffer(await storage.read(upload.key))).toString()).toBe('the second attempt');
@@ -62,6 +62,75 @@ describe('blobs as files', () => {
     expect((await buffer(await storage.read(upload.key))).toString()).toBe('to be kept');
   });
 
+  it('takes no attempt for another of the same length', async () => {
+    const other = await FsBlobStorage.open(directory);
+    const upload = { key: storage.newKey(), offset: 0, state: null };
+    const abandoned = await storage.append(upload, chunks('abandoned!'), { isLast: true });
+    const { offset } = await other.append(upload, chunks('to be kept'));
+    expect(offset).toBe(abandoned.offset);
+    await storage.finish({ ...upload, offset });
+    expect((await buffer(await storage.read(upload.key))).toString()).toBe('to be kept');
+
+    const lost = { key: storage.newKey(), offset: 0, state: null };
+    const { state } = await storage.append(lost, chunks('forgotten!'), { isLast: true });
+    await other.append(lost, chunks('other bytes'));
+    await storage.append(lost, chunks('and others'), { isLast: true });
+    await expect(storage.finish({ ...lost, offset: 10, state })).rejects.toMatchObject({
+      code: 'UPLOAD_LOST',
+    });
+    expect(await storage.size(lost.key)).toBeNull();
+  });
+
+  it('replaces no object that another has finished, however late it comes', async () => {
+    const other = await FsBlobStorage.open(directory);
+    const upload = { key: storage.newKey(), offset: 0, state: null };
+    const late = await storage.append(upload, chunks('late'), { isLast: true });
+    const first = await other.append(upload, chunks('first'), { isLast: true });
+    await other.finish({ ...upload, offset: first.offset, state: first.state });
+    await expect(storage.finish({ ...upload, offset: late.offset, state: late.state })).rejects.toMatchObject(
+      { code: 'UPLOAD_LOST' },
+    );
+    expect((await buffer(await storage.read(upload.key))).toString()).toBe('first');
+  });
+
+  it('stores many small and some longer objects at once, each with its own bytes, and leaves nothing beside them', async () => {
+    const own = await mkdtemp(join(tmpdir(), 'sluice-blobs-'));
+    const many = await FsBlobStorage.open(own);
+    const texts = Array.from({ length: 300 }, (_, n) => `${n} `.repeat(n % 50 === 49 ? 90_000 : n));
+    const keys = await Promise.all(
+      texts.map(async (text) => {
+        const upload = { key: many.newKey(), offset: 0, state: null };
+        const { offset, state } = await many.append(upload, chunks(text), { isLast: true });
+        await many.finish({ ...upload, offset, state });
+        return upload.key;
+      }),
+    );
+    const reopened = await FsBlobStorage.open(own);
+    const read = await Promise.all(
+      keys.map(async (key) => (await buffer(await reopened.read(key))).toString()),
+    );
+    expect(read).toEqual(texts);
+    const left = await Promise.all(
+      (await readdir(join(own, 'uploads'))).map((shard) => readdir(join(own, 'uploads', shard))),
+    );
+    expect(left.flat()).toEqual([]);
+    await rm(own, { recursive: true });
+  });
+
+  it('keeps what came before a small body broke off', async () => {
+    const upload = { key: storage.newKey(), offset: 0, state: null };
+    const broken = new Error('the client has gone');
+    async function* body(): AsyncIterable<Uint8Array> {
+      yield Buffer.from('some');
+      throw broken;
+    }
+    const { offset, state, interruption } = await storage.append(upload, body(), { isLast: true });
+    expect([offset, state, interruption]).toEqual([4, null, broken]);
+    const rest = await storage.append({ ...upload, offset }, chunks(' more'));
+    await storage.finish({ ...upload, offset: rest.offset });
+    expect((await buffer(await storage.read(upload.key))).toString()).toBe('some more');
+  });
+
   it('writes nothing of what it holds in memory once another append may have begun', async () => {
     const upload = { key: storage.newKey(), offset: 0, state: null };
     const taken = new OciError('BLOB_UPLOAD_UNKNOWN', 'another writer has the upload');
@@ -70,8 +139,8 @@ describe('blobs as files', () => {
       yield Buffer.from('of the first');
       // What happens while the first process is stopped.
       const other = await FsBlobStorage.open(directory);
-      const { offset } = await other.append(upload, chunks('of the second writer'), { isLast: true });
-      await other.finish({ ...upload, offset });
+      const { offset, state } = await other.append(upload, chunks('of the second writer'), { isLast: true });
+      await other.finish({ ...upload, offset, state });
       isTaken = true;
       throw new Error('the client has gone');
     }

@@ -14,7 +14,9 @@ import {
 } from '../blob-storage.ts';
 import { BlobStorageError } from '../errors.ts';
 import { BatchWriter } from './batch-writer.ts';
+import { HeldUploads, readBeginning } from './held-uploads.ts';
 import { sendFile } from './send-file.ts';
+import { SmallObjects } from './small-objects.ts';
 
 const READ_BUFFER_BYTES = 1024 * 1024;
 const COMPLETE_MAX = 10_000;
@@ -28,12 +30,15 @@ const KEY = /^[0-9a-f]{2}\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  *     blobs/<aa>/<uuid>     finished, moved there by rename(2) and never written again
  *
  * where the key is `<aa>/<uuid>` and `<aa>` the first two digits of the uuid. Both must lie in one file system. Data
- * and directory entries are synced before a call resolves, so that they outlive a loss of power.
+ * and directory entries are synced before a call resolves, so that they outlive a loss of power. What is small and
+ * complete is kept in memory until it is finished, and written then.
  */
 export class FsBlobStorage extends BlobStorage {
   readonly #root: string;
   /** Uploads whose bytes are synced whole and only wait to be moved, with their sizes. */
   readonly #complete = new Map<string, number>();
+  readonly #held = new HeldUploads();
+  readonly #small = new SmallObjects();
 
   private constructor(root: string) {
     super();
@@ -62,34 +67,24 @@ export class FsBlobStorage extends BlobStorage {
     body: AsyncIterable<Uint8Array>,
     options: AppendOptions = {},
   ): Promise<AppendResult> {
-    const path = this.#path('uploads', upload.key);
-    const beforeWrite = options.beforeWrite ?? (async () => undefined);
     this.#complete.delete(upload.key);
-    return withTypedErrors('cannot store the upload', async () => {
-      await beforeWrite();
-      // Whatever an append without a record has left is thrown away.
-      const file = await this.#openUnfinished(upload, path, upload.offset === 0 ? constants.O_TRUNC : 0);
-      if (file === null) throw lost(upload);
-      try {
-        if (upload.offset > 0) await truncateTo(file, upload.offset);
-        const { offset, interruption } = await writeAll(file, upload.offset, body, beforeWrite);
-        await file.datasync();
-        if (options.isLast === true && interruption === undefined) {
-          // What is moved at once need not outlive a loss of power where it is.
-          this.#remember(upload.key, offset);
-        } else if (upload.offset === 0) {
-          await syncDirectory(dirname(path));
-        }
-        return { offset, state: null, interruption };
-      } finally {
-        await file.close();
-      }
-    });
+    this.#held.drop(upload.key);
+    if (options.isLast !== true || upload.offset > 0 || !this.#held.hasRoom) {
+      return this.#write(upload, body, options);
+    }
+    const beginning = await readBeginning(body);
+    if (beginning.kind === 'long') return this.#write(upload, beginning.body, options);
+    const state = this.#held.hold(upload.key, beginning.content);
+    return { offset: beginning.content.length, state, interruption: undefined };
   }
 
   async finish(upload: StoredUpload): Promise<void> {
     const [from, to] = [this.#path('uploads', upload.key), this.#path('blobs', upload.key)];
+    const held = this.#held.take(upload.key, upload.state);
     await withTypedErrors('cannot finish the upload', async () => {
+      if (held !== undefined) return this.#small.store(this.#temporary(upload.key), to, held);
+      // What was held is gone: an earlier call has stored it, or nobody has.
+      if (upload.state !== null && (await this.size(upload.key)) !== upload.offset) throw lost(upload);
       const isReady =
         this.#complete.get(upload.key) === upload.offset || (await this.#makeReady(upload, from));
       this.#complete.delete(upload.key);
@@ -101,6 +96,7 @@ export class FsBlobStorage extends BlobStorage {
 
   async abort(upload: StoredUpload): Promise<void> {
     this.#complete.delete(upload.key);
+    this.#held.drop(upload.key);
     await withTypedErrors('cannot remove the upload', async () => {
       await rm(this.#path('uploads', upload.key), { force: true });
       await rm(this.#path('blobs', upload.key), { force: true });
@@ -150,6 +146,35 @@ export class FsBlobStorage extends BlobStorage {
     }
   }
 
+  async #write(
+    upload: StoredUpload,
+    body: AsyncIterable<Uint8Array>,
+    options: AppendOptions,
+  ): Promise<AppendResult> {
+    const path = this.#path('uploads', upload.key);
+    const beforeWrite = options.beforeWrite ?? (async () => undefined);
+    return withTypedErrors('cannot store the upload', async () => {
+      await beforeWrite();
+      // Whatever an append without a record has left is thrown away.
+      const file = await this.#openUnfinished(upload, path, upload.offset === 0 ? constants.O_TRUNC : 0);
+      if (file === null) throw lost(upload);
+      try {
+        if (upload.offset > 0) await truncateTo(file, upload.offset);
+        const { offset, interruption } = await writeAll(file, upload.offset, body, beforeWrite);
+        await file.datasync();
+        if (options.isLast === true && interruption === undefined) {
+          // What is moved at once need not outlive a loss of power where it is.
+          this.#remember(upload.key, offset);
+        } else if (upload.offset === 0) {
+          await syncDirectory(dirname(path));
+        }
+        return { offset, state: null, interruption };
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
   /** Null when there is none: it may be finished already. A new upload that nothing was appended to is empty. */
   async #openUnfinished(upload: StoredUpload, path: string, flags: number): Promise<FileHandle | null> {
     const mayBeNew = upload.offset === 0 && (await this.size(upload.key)) === null;
@@ -175,6 +200,11 @@ export class FsBlobStorage extends BlobStorage {
       await file.close();
     }
     return true;
+  }
+
+  /** A path beside that of the upload, which a sweep finds as it finds those of uploads that nobody knows. */
+  #temporary(key: string): string {
+    return this.#path('uploads', `${key.slice(0, 2)}/${randomUUID()}`);
   }
 
   #remember(key: string, sizeBytes: number): void {
@@ -248,6 +278,8 @@ function typedError(message: string, cause: unknown): BlobStorageError {
     case 'ENOSPC':
     case 'EDQUOT':
       return new BlobStorageError('STORAGE_FULL', 'the blob storage is full', { cause });
+    case 'EEXIST':
+      return new BlobStorageError('UPLOAD_LOST', `${message}: it was finished before`, { cause });
     case 'ENOENT':
       return new BlobStorageError('OBJECT_MISSING', `${message}: it is not in the storage`, { cause });
     default:
