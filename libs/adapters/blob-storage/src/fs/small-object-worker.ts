@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  constants,
-  fdatasyncSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fsyncSync, linkSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import type { Stored, ToStore } from './small-objects.ts';
@@ -27,20 +18,32 @@ port.on('message', (order: ToStore) => {
 });
 
 /**
- * Nothing is at `to` before everything is on the disk, and it is there for ever when this returns. An object that is there
- * is never replaced, however late this comes.
+ * The object is at `to` for ever when this returns. One that is there is never replaced, however late this comes.
+ *
+ * It is synced in its place, so that journalling file systems write down the file and its names in one commit. Until
+ * then nobody claims that it is there.
  */
 function store({ temporary, to, content }: ToStore): void {
   withFile(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, (file) => {
-    for (let at = 0; at < content.length;) at += writeSync(file, content, at, content.length - at, at);
-    fdatasyncSync(file);
+    try {
+      for (let at = 0; at < content.length;) at += writeSync(file, content, at, content.length - at, at);
+      linkSync(temporary, to);
+    } finally {
+      unlinkSync(temporary);
+    }
+    undoing(to, () => fsyncSync(file));
   });
+  undoing(to, () => withFile(dirname(to), constants.O_RDONLY, fsyncSync));
+}
+
+/** What could not be made durable must not be taken for an object by the next attempt. */
+function undoing(path: string, work: () => void): void {
   try {
-    linkSync(temporary, to);
-  } finally {
-    unlinkSync(temporary);
+    work();
+  } catch (error) {
+    unlinkSync(path);
+    throw error;
   }
-  withFile(dirname(to), constants.O_RDONLY, fsyncSync);
 }
 
 function withFile(path: string, flags: number, work: (file: number) => void): void {
