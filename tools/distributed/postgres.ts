@@ -50,7 +50,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   );
   const child = spawn(
     join(bin, 'postgres'),
-    // Every process of Sluice holds up to 30 connections.
+    // Every process of Sluice holds up to 45 connections.
     [
       '-D',
       data,
