@@ -131,6 +131,25 @@ describe('blobs as files', () => {
     expect((await buffer(await storage.read(upload.key))).toString()).toBe('some more');
   });
 
+  it('lets go of a body that it cannot store', async () => {
+    const upload = { key: storage.newKey(), offset: 0, state: null };
+    let isLetGo = false;
+    async function* body(): AsyncIterable<Uint8Array> {
+      try {
+        for (;;) yield Buffer.alloc(100_000);
+      } finally {
+        isLetGo = true;
+      }
+    }
+    const taken = new OciError('BLOB_UPLOAD_UNKNOWN', 'another writer has the upload');
+    let writes = 0;
+    const beforeWrite = async (): Promise<void> => {
+      if ((writes += 1) > 1) throw taken;
+    };
+    await expect(storage.append(upload, body(), { isLast: true, beforeWrite })).rejects.toBe(taken);
+    expect(isLetGo).toBe(true);
+  });
+
   it('writes nothing of what it holds in memory once another append may have begun', async () => {
     const upload = { key: storage.newKey(), offset: 0, state: null };
     const taken = new OciError('BLOB_UPLOAD_UNKNOWN', 'another writer has the upload');

@@ -79,9 +79,14 @@ export async function readBeginning(body: AsyncIterable<Uint8Array>): Promise<Be
     failure = { error };
   }
   async function* all(): AsyncIterable<Uint8Array> {
-    yield* chunks;
-    if (failure !== undefined) throw failure.error;
-    yield* { [Symbol.asyncIterator]: () => iterator };
+    try {
+      yield* chunks;
+      if (failure !== undefined) throw failure.error;
+      yield* { [Symbol.asyncIterator]: () => iterator };
+    } finally {
+      // Whoever stops in the middle wants nothing more of the body.
+      await iterator.return?.();
+    }
   }
   return { kind: 'long', body: all() };
 }
