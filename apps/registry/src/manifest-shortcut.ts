@@ -58,7 +58,9 @@ export class ManifestShortcut {
     if (!this.#dependencies.isWithinLimits(caller, request)) return false;
 
     response.writeHead(200, this.#headOf(manifest) as string[]);
-    response.end(method === 'GET' ? manifest.content : undefined);
+    // A text goes out with the head in one piece, bytes would in two; each byte is a character of latin1.
+    if (method === 'GET') response.end(manifest.content.toString('latin1'), 'latin1');
+    else response.end();
     this.#dependencies.answered(method, (performance.now() - startedAt) / 1_000);
     return true;
   }

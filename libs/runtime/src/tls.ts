@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
 import { EXIT, StartError } from './start-error.ts';
 
 export interface TlsFiles {
@@ -30,8 +30,21 @@ export function tlsFiles(settings: {
   );
 }
 
-/** TLS 1.2 and newer, HTTP/1.1: what registry clients speak and what large bodies are fastest with. */
-const PROTOCOL = { minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] } as const;
+/**
+ * TLS 1.2 and newer, HTTP/1.1: what registry clients speak and what large bodies are fastest with. The cipher suites are
+ * those of Node with AES-128-GCM in front instead of AES-256-GCM: it is what clients written in Go ask for first, and
+ * takes a quarter less time for every byte.
+ */
+const PROTOCOL = {
+  minVersion: 'TLSv1.2',
+  ALPNProtocols: ['http/1.1'],
+  ciphers: preferring('TLS_AES_128_GCM_SHA256', DEFAULT_CIPHERS),
+  honorCipherOrder: true,
+} as const;
+
+function preferring(suite: string, list: string): string {
+  return [suite, ...list.split(':').filter((name) => name !== suite)].join(':');
+}
 
 /**
  * Reads certificate and key and checks that they belong together.

@@ -50,7 +50,9 @@ export abstract class Sluice implements Registry {
     if (answer.status !== 201) throw new Error(`no project: ${answer.status} ${await answer.text()}`);
   }
 
+  /** Whoever may push is answered before the verdict is there, but never from memory: so the answer alone says too little. */
   async settle(repository: string, reference: string): Promise<void> {
+    await this.rest();
     const path = `/v2/${repository}/manifests/${reference}`;
     await eventually(
       `${repository}:${reference} becomes pullable`,

@@ -79,6 +79,8 @@ export {
   type StoredManifest,
 } from './ports/registry-reads.ts';
 export {
+  type AcquiredSession,
+  type AcquireOptions,
   type FinishedUpload,
   type NewUploadSession,
   type UploadProgress,

@@ -14,8 +14,12 @@ export interface OutboxRelayOptions {
   readonly onError?: (error: unknown, event: OutboxEvent | null) => void;
 }
 
-/** Under load there are several events a pass, and a pass costs little more than an event. */
-const PASS_GAP_MS = 50;
+/**
+ * Under load there are many events a pass, and a pass costs little more than an event: the longer the load goes on, the
+ * longer they are collected.
+ */
+const PASS_GAP_MIN_MS = 50;
+const PASS_GAP_MAX_MS = 400;
 const PRUNE_INTERVAL_MS = 600_000;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 300_000;
@@ -39,7 +43,8 @@ export class OutboxRelay {
   #round: Promise<void> | null = null;
   #again = false;
   #wakeUp: NodeJS.Timeout | null = null;
-  #lastPass = -PASS_GAP_MS;
+  #lastPass = -Infinity;
+  #passGapMs = PASS_GAP_MIN_MS;
   #lastPrune: number | null = null;
 
   constructor(
@@ -96,7 +101,7 @@ export class OutboxRelay {
         // Of every event that is written meanwhile there is a notification.
         if (pass.isFull) {
           this.#again = true;
-          this.#lastPass = -PASS_GAP_MS;
+          this.#lastPass = -Infinity;
         }
       }
       await this.#prune();
@@ -113,8 +118,10 @@ export class OutboxRelay {
 
   /** A pass after a pause is at once, so that one event alone waits for nothing. */
   async #untilNextPass(): Promise<void> {
-    const waitMs = this.#lastPass + PASS_GAP_MS - performance.now();
-    if (waitMs > 0) await sleep(waitMs);
+    const pauseMs = performance.now() - this.#lastPass;
+    if (pauseMs < this.#passGapMs) await sleep(this.#passGapMs - pauseMs);
+    const isCalm = pauseMs > 2 * this.#passGapMs;
+    this.#passGapMs = isCalm ? PASS_GAP_MIN_MS : Math.min(2 * this.#passGapMs, PASS_GAP_MAX_MS);
     this.#lastPass = performance.now();
   }
 

@@ -1,7 +1,7 @@
 import type { Checkpoint, UploadSession } from '@sluice/database';
 import { type ByteRange, OciError } from '@sluice/domain/oci';
 import type { RunningHash } from './running-hashes.ts';
-import type { WriterLease } from './writer-lease.ts';
+import type { WriteHold } from './writer-lease.ts';
 
 export interface UploadStatus {
   readonly id: string;
@@ -68,7 +68,7 @@ export async function* metered(
   body: AsyncIterable<Uint8Array>,
   hash: RunningHash | undefined,
   expected: number | null,
-  lease: WriterLease,
+  lease: WriteHold,
   checkpoint: Checkpoint,
 ): AsyncIterable<Uint8Array> {
   let received = 0;

@@ -3,7 +3,7 @@ import type { Checkpoint, UploadSession, UploadSessions } from '@sluice/database
 import { type Digest, digestAlgorithm, OciError, type RepositoryName } from '@sluice/domain/oci';
 import { NativeHash, type RunningHash, type RunningHashes } from './running-hashes.ts';
 import { unknownUpload } from './upload-chunk.ts';
-import type { WriterLease } from './writer-lease.ts';
+import type { WriteHold } from './writer-lease.ts';
 
 /** What is stored of an upload. */
 export interface Progress {
@@ -51,7 +51,7 @@ export class UploadEnd {
     session: UploadSession,
     progress: Progress & { readonly prefixDigest?: Digest | null },
     digest: Digest,
-    lease: WriterLease,
+    lease: WriteHold,
   ): Promise<void> {
     const upload = {
       key: session.storageKey,
@@ -86,7 +86,7 @@ export class UploadEnd {
     session: UploadSession,
     actual: Digest,
     claimed: Digest,
-    lease: WriterLease,
+    lease: WriteHold,
   ): Promise<void> {
     if (actual === claimed) return;
     await lease.hold();
@@ -96,7 +96,7 @@ export class UploadEnd {
     throw new OciError('DIGEST_INVALID', `the content has the digest ${actual}, not ${claimed}`);
   }
 
-  async #rehash(session: UploadSession, digest: Digest, lease: WriterLease): Promise<Digest> {
+  async #rehash(session: UploadSession, digest: Digest, lease: WriteHold): Promise<Digest> {
     const hash = new NativeHash(digestAlgorithm(digest));
     const deadline = performance.now() + REHASH_MAX_MS;
     for await (const chunk of await this.#storage.read(session.storageKey)) {

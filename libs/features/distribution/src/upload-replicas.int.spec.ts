@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FsBlobStorage } from '@sluice/blob-storage/fs';
+import type { AcquiredSession } from '@sluice/database';
 import { PipelinedConnections, PostgresUploadSessions } from '@sluice/database/postgres';
 import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
 import { type Digest, type DigestAlgorithm, parseRepositoryName } from '@sluice/domain/oci';
@@ -47,6 +48,12 @@ describe('an upload over several replicas', () => {
     range: first === null ? null : { first, last: first + content.length - 1 },
     lengthBytes: content.length,
   });
+  const acquire = async (id: string, writer: string, leaseSeconds: number): Promise<AcquiredSession> => {
+    const options = { writer, leaseSeconds, storageKey: storage.newKey() };
+    const acquired = await sessions.acquire(id, REPOSITORY, options);
+    if (acquired === null || acquired === 'busy') throw new Error('the session is not there');
+    return acquired;
+  };
   const begin = async (algorithm: DigestAlgorithm = 'sha256'): Promise<string> =>
     (await replica(0).start(REPOSITORY, null, algorithm)).id;
 
@@ -115,10 +122,104 @@ describe('an upload over several replicas', () => {
     expect(await storage.size(key)).toBeNull();
   });
 
+  describe('that is short and comes whole', () => {
+    /** A replica that calls `then` when it has stored a body and is about to commit it. */
+    const pausing = (pause: () => void): UploadService =>
+      new UploadService(sessions, storage, { sessionSeconds: 3_600, leaseSeconds: 3_600 }, (point) => {
+        if (point === 'upload.synced') pause();
+      });
+    const row = async (id: string) => {
+      const rows = await database.source.query<{ storage_key: string }[]>(
+        'SELECT storage_key FROM upload_session WHERE id = $1',
+        [id],
+      );
+      return rows[0]?.storage_key ?? '';
+    };
+
+    it('to the replica that began it is stored without acquiring the session, once', async () => {
+      const acquired = vi.spyOn(sessions, 'acquire');
+      const content = randomBytes(300);
+      const id = await begin();
+      await replica(0).finish(REPOSITORY, id, digestOf(content), chunk(content, null));
+      expect(acquired).not.toHaveBeenCalled();
+      acquired.mockRestore();
+      const again = replica(0).finish(REPOSITORY, id, digestOf(content), chunk(content, null));
+      await expect(again).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' });
+    });
+
+    it('to another replica is stored as well', async () => {
+      const content = randomBytes(300);
+      const id = await begin();
+      await replica(1).finish(REPOSITORY, id, digestOf(content), chunk(content, null));
+    });
+
+    it('and is retried elsewhere after a crash leaves one object', async () => {
+      const content = randomBytes(300);
+      const crashing = pausing(() => {
+        throw new Error('crash');
+      });
+      // What the process would still do is what a crash keeps it from.
+      const release = vi.spyOn(sessions, 'release').mockResolvedValue();
+      const { id } = await crashing.start(REPOSITORY, null, 'sha256');
+      const key = await row(id);
+      await expect(crashing.finish(REPOSITORY, id, digestOf(content), chunk(content, null))).rejects.toThrow(
+        'crash',
+      );
+      release.mockRestore();
+      expect(await storage.size(key)).toBe(300);
+      await replica(1).finish(REPOSITORY, id, digestOf(content), chunk(content, null));
+      expect(await storage.size(key)).toBeNull();
+      const blobs = await database.source.query<{ object_key: string }[]>(
+        'SELECT object_key FROM blob WHERE digest = $1',
+        [digestOf(content)],
+      );
+      expect(await storage.size(blobs[0]?.object_key ?? '')).toBe(300);
+    });
+
+    it('to two replicas at once is that of the last who came, and the other one leaves nothing', async () => {
+      const [mine, theirs] = [randomBytes(300), randomBytes(300)];
+      let taken: Promise<AcquiredSession> | undefined;
+      const writer = randomUUID();
+      const slow = pausing(() => (taken = acquire(id, writer, 20)));
+      const { id } = await slow.start(REPOSITORY, null, 'sha256');
+      const key = await row(id);
+      const commit = vi.spyOn(sessions, 'commit');
+      commit.mockImplementationOnce(async (...committed) => {
+        await taken;
+        return PostgresUploadSessions.prototype.commit.apply(sessions, committed);
+      });
+      await expect(slow.finish(REPOSITORY, id, digestOf(mine), chunk(mine, null))).rejects.toMatchObject({
+        code: 'BLOB_UPLOAD_UNKNOWN',
+      });
+      commit.mockRestore();
+      expect(await storage.size(key)).toBeNull();
+
+      expect((await taken)?.session.storageKey).not.toBe(key);
+      await sessions.release(id, writer);
+      await replica(2).finish(REPOSITORY, id, digestOf(theirs), chunk(theirs, null));
+    });
+
+    it('but breaks off can be continued on any replica', async () => {
+      const content = randomBytes(300);
+      async function* broken(): AsyncIterable<Uint8Array> {
+        yield content.subarray(0, 100);
+        throw new Error('reset');
+      }
+      const id = await begin();
+      const chunkOf = { body: broken(), range: null, lengthBytes: 300 };
+      await expect(replica(0).finish(REPOSITORY, id, digestOf(content), chunkOf)).rejects.toMatchObject({
+        code: 'BLOB_UPLOAD_INVALID',
+      });
+      expect(await replica(1).status(REPOSITORY, id)).toEqual({ id, offsetBytes: 100 });
+      const rest = chunk(content.subarray(100), 100);
+      await replica(1).finish(REPOSITORY, id, digestOf(content), rest);
+    });
+  });
+
   it('has one writer: a second request is refused as soon as the first one shows that it lives', async () => {
     const id = await begin();
     const writer = randomUUID();
-    await sessions.acquire(id, REPOSITORY, writer, 20);
+    await acquire(id, writer, 20);
     const renewing = setInterval(() => void sessions.renew(id, writer, 20), 200);
     try {
       const startedAt = performance.now();
@@ -135,8 +236,7 @@ describe('an upload over several replicas', () => {
   it('asked for its status while a request ends answers with what that has stored', async () => {
     const id = await begin();
     const writer = randomUUID();
-    const session = await sessions.acquire(id, REPOSITORY, writer, 20);
-    if (session === null || session === 'busy') throw new Error('the session is not there');
+    await acquire(id, writer, 20);
     const status = replica(1).status(REPOSITORY, id);
     await sleep(150);
     const progress = { offsetBytes: 7, storageState: null, prefixDigest: null, hashState: null };
@@ -170,7 +270,7 @@ describe('an upload over several replicas', () => {
       try {
         const id = await begin();
         const writer = randomUUID();
-        await sessions.acquire(id, REPOSITORY, writer, 8);
+        await acquire(id, writer, 8);
         using lease = new WriterLease(sessions, id, writer, performance.now());
         expect(lease.isHeld).toBe(true);
         vi.advanceTimersByTime(5_001);
@@ -185,7 +285,6 @@ describe('an upload over several replicas', () => {
     it('neither removes nor replaces what another has stored since, whatever it has to say of its own bytes', async () => {
       const content = randomBytes(300);
       for (const claimed of [digestOf(content), digestOf(randomBytes(1))]) {
-        const id = await begin();
         vi.useFakeTimers({ toFake: ['performance'] });
         const late = new UploadService(
           sessions,
@@ -196,10 +295,12 @@ describe('an upload over several replicas', () => {
             if (point === 'upload.appended') vi.advanceTimersByTime(60_000);
           },
         );
+        const { id } = await late.start(REPOSITORY, null, 'sha256');
+        const streamed = { ...chunk(content, null), lengthBytes: null };
         const renew = vi.spyOn(sessions, 'renew').mockImplementation(async () => false);
         const [finish, abort] = [vi.spyOn(storage, 'finish'), vi.spyOn(storage, 'abort')];
         try {
-          await expect(late.finish(REPOSITORY, id, claimed, chunk(content, null))).rejects.toMatchObject({
+          await expect(late.finish(REPOSITORY, id, claimed, streamed)).rejects.toMatchObject({
             code: 'BLOB_UPLOAD_UNKNOWN',
           });
           expect(finish).not.toHaveBeenCalled();
@@ -229,9 +330,9 @@ describe('an upload over several replicas', () => {
     it('gives up when another has begun', async () => {
       const id = await begin();
       const writer = randomUUID();
-      await sessions.acquire(id, REPOSITORY, writer, 0);
+      await acquire(id, writer, 0);
       using lease = new WriterLease(sessions, id, writer, performance.now() - 60_000);
-      expect(await sessions.acquire(id, REPOSITORY, randomUUID(), 8)).toMatchObject({ mustRehash: true });
+      expect((await acquire(id, randomUUID(), 8)).session).toMatchObject({ mustRehash: true });
       await expect(lease.hold()).rejects.toMatchObject({ code: 'BLOB_UPLOAD_UNKNOWN' });
     });
   });

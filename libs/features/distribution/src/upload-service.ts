@@ -1,7 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BlobStorage, BlobStorageError, wantsLongChunks } from '@sluice/blob-storage';
-import type { Checkpoint, UploadSession, UploadSessions, UploadWriter } from '@sluice/database';
+import type {
+  AcquiredSession,
+  Checkpoint,
+  UploadSession,
+  UploadSessions,
+  UploadWriter,
+} from '@sluice/database';
 import {
   type Digest,
   digestAlgorithm,
@@ -20,7 +26,8 @@ import {
   type UploadStatus,
 } from './upload-chunk.ts';
 import { type Progress, storageStateOf, UploadEnd } from './upload-end.ts';
-import { WRITER_LEASE_SECONDS, WriterLease } from './writer-lease.ts';
+import { type Reservation, UploadReservations } from './upload-reservations.ts';
+import { WRITER_LEASE_SECONDS, type WriteHold, WriterLease } from './writer-lease.ts';
 
 export interface UploadSettings {
   /** How long an upload that nobody continues is kept. */
@@ -29,6 +36,8 @@ export interface UploadSettings {
   readonly leaseSeconds: number;
 }
 
+/** A body that is announced to be no longer is stored before anybody else could want to. */
+const SHORT_BYTES = 256 * 1024;
 /** So often a session that another request writes to is looked at again. */
 const POLL_MS = 100;
 /** A status waits so long for a request that is about to end; by then a living writer has shown itself. */
@@ -41,6 +50,7 @@ export class UploadService {
   readonly #settings: UploadSettings;
   readonly #checkpoint: Checkpoint;
   readonly #hashes = new RunningHashes();
+  readonly #reservations: UploadReservations;
   readonly #end: UploadEnd;
 
   constructor(
@@ -53,6 +63,7 @@ export class UploadService {
     this.#storage = storage;
     this.#settings = settings;
     this.#checkpoint = checkpoint;
+    this.#reservations = new UploadReservations(settings.sessionSeconds);
     this.#end = new UploadEnd(sessions, storage, this.#hashes, settings.leaseSeconds, checkpoint);
   }
 
@@ -67,13 +78,16 @@ export class UploadService {
     principalId: string | null,
     algorithm: DigestAlgorithm,
   ): Promise<UploadStatus> {
+    const writer = randomUUID();
     const session = await this.#sessions.create({
       repository,
       principalId,
+      reservedFor: writer,
       storageKey: this.#storage.newKey(),
       algorithm,
       ttlSeconds: this.#settings.sessionSeconds,
     });
+    this.#reservations.keep(repository, session, writer);
     this.#checkpoint('upload.started');
     return { id: session.id, offsetBytes: 0 };
   }
@@ -106,7 +120,8 @@ export class UploadService {
    * BlobStorageError
    */
   async append(repository: RepositoryName, id: string, chunk: Chunk): Promise<UploadStatus> {
-    return this.#withWriter(repository, id, async (session, lease) => {
+    const reservation = this.#reservations.take(repository, id);
+    return this.#withWriter(repository, id, reservation, async (session, lease) => {
       const progress = await this.#store(session, chunk, session.algorithm, lease, false);
       await this.#record(session, progress, lease);
       this.#checkpoint('upload.recorded');
@@ -122,13 +137,18 @@ export class UploadService {
    * {@link append}
    */
   async finish(repository: RepositoryName, id: string, digest: Digest, chunk: Chunk | null): Promise<void> {
-    await this.#withWriter(repository, id, async (session, lease) => {
+    const work = async (session: UploadSession, lease: WriteHold): Promise<void> => {
       const progress =
         chunk === null
           ? this.#stored(session)
           : await this.#store(session, chunk, digestAlgorithm(digest), lease, true);
       await this.#end.commit(repository, session, progress, digest, lease);
-    });
+    };
+    const reservation = this.#reservations.take(repository, id);
+    if (reservation !== null && chunk !== null && isShort(chunk)) {
+      return this.#asWriter(repository, reservation.session, reservation, work);
+    }
+    await this.#withWriter(repository, id, reservation, work);
   }
 
   /** Pushes a blob in one request. @throws as {@link start} and {@link finish} */
@@ -150,19 +170,38 @@ export class UploadService {
 
   /** @throws OciError BLOB_UPLOAD_UNKNOWN */
   async cancel(repository: RepositoryName, id: string): Promise<void> {
+    this.#reservations.take(repository, id);
     const session = await this.#sessions.remove(id, repository);
     if (session === null) throw unknownUpload();
     await this.#end.discard(session);
   }
 
+  /** @param unused the reservation of the session, when this process has it: nothing was stored under it */
   async #withWriter<Result>(
     repository: RepositoryName,
     id: string,
-    work: (session: UploadSession, lease: WriterLease) => Promise<Result>,
+    unused: Reservation | null,
+    work: (session: UploadSession, lease: WriteHold) => Promise<Result>,
   ): Promise<Result> {
     const writer = randomUUID();
-    const { session, askedAt } = await this.#acquire(repository, id, writer);
+    const storageKey = unused?.session.storageKey ?? this.#storage.newKey();
+    const { session, abandonedKey, askedAt } = await this.#acquire(repository, id, writer, storageKey);
     using lease = new WriterLease(this.#sessions, id, writer, askedAt);
+    return await this.#asWriter(repository, session, lease, async () => {
+      if (abandonedKey !== null && abandonedKey !== session.storageKey) {
+        await this.#storage.abort({ key: abandonedKey, offset: 0, state: null });
+      }
+      return work(session, lease);
+    });
+  }
+
+  async #asWriter<Result>(
+    repository: RepositoryName,
+    session: UploadSession,
+    lease: WriteHold,
+    work: (session: UploadSession, lease: WriteHold) => Promise<Result>,
+  ): Promise<Result> {
+    const { id } = session;
     try {
       return await work(session, lease);
     } catch (error) {
@@ -170,7 +209,7 @@ export class UploadService {
         await this.#end.discard(await this.#sessions.remove(id, repository));
         throw unknownUpload(error);
       }
-      await this.#sessions.release(id, writer);
+      await this.#sessions.release(id, lease.writer);
       throw error;
     }
   }
@@ -185,14 +224,19 @@ export class UploadService {
     repository: RepositoryName,
     id: string,
     writer: string,
-  ): Promise<{ readonly session: UploadSession; readonly askedAt: number }> {
+    storageKey: string,
+  ): Promise<AcquiredSession & { readonly askedAt: number }> {
     const deadline = performance.now() + (WRITER_LEASE_SECONDS + 1) * 1_000;
     let first: UploadWriter | null = null;
     for (;;) {
       const askedAt = performance.now();
-      const session = await this.#sessions.acquire(id, repository, writer, WRITER_LEASE_SECONDS);
-      if (session === null) throw unknownUpload();
-      if (session !== 'busy') return { session, askedAt };
+      const acquired = await this.#sessions.acquire(id, repository, {
+        writer,
+        leaseSeconds: WRITER_LEASE_SECONDS,
+        storageKey,
+      });
+      if (acquired === null) throw unknownUpload();
+      if (acquired !== 'busy') return { ...acquired, askedAt };
       const other = await this.#sessions.find(id, repository);
       if (other === null) throw unknownUpload();
       if (isAtWork(first, other.writer) || askedAt > deadline) {
@@ -208,7 +252,7 @@ export class UploadService {
     session: UploadSession,
     chunk: Chunk,
     algorithm: DigestAlgorithm,
-    lease: WriterLease,
+    lease: WriteHold,
     isLast: boolean,
   ): Promise<Progress> {
     const expected = checkRange(session, chunk);
@@ -226,7 +270,7 @@ export class UploadService {
     throw interruption instanceof OciError ? interruption : brokenOff(offset, interruption);
   }
 
-  async #record(session: UploadSession, progress: Progress, lease: WriterLease): Promise<void> {
+  async #record(session: UploadSession, progress: Progress, lease: WriteHold): Promise<void> {
     const { offsetBytes, storageState, hash } = progress;
     // The algorithm of the session is what its row says; a last chunk may have been hashed by another.
     const known = hash?.algorithm === session.algorithm ? hash : null;
@@ -259,6 +303,10 @@ export class UploadService {
 /** A writer that has renewed its lease, or has come after the one that was seen first. */
 function isAtWork(first: UploadWriter | null, now: UploadWriter | null): boolean {
   return first !== null && now !== null && (now.id !== first.id || now.until > first.until);
+}
+
+function isShort({ lengthBytes }: Chunk): boolean {
+  return lengthBytes !== null && lengthBytes <= SHORT_BYTES;
 }
 
 function emptyDigest(algorithm: DigestAlgorithm): Digest {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BlobStorage } from '@sluice/blob-storage';
 import { FsBlobStorage } from '@sluice/blob-storage/fs';
+import type { AcquiredSession } from '@sluice/database';
 import { PipelinedConnections, PostgresUploadSessions } from '@sluice/database/postgres';
 import { createTestDatabase, type TestDatabase } from '@sluice/database/testing';
 import { type Digest, parseRepositoryName } from '@sluice/domain/oci';
@@ -44,6 +45,12 @@ describe('sweeping abandoned uploads', () => {
     await uploads.append(REPOSITORY, id, { body: bytes(content), range: null, lengthBytes: null });
     return id;
   }
+  async function acquire(id: string, writer: string, leaseSeconds: number): Promise<AcquiredSession> {
+    const options = { writer, leaseSeconds, storageKey: storage.newKey() };
+    const acquired = await sessions.acquire(id, REPOSITORY, options);
+    if (acquired === null || acquired === 'busy') throw new Error('the session is not there');
+    return acquired;
+  }
   const expire = (id: string): Promise<unknown> =>
     database.source.query(`UPDATE upload_session SET expires_at = now() - interval '1 s' WHERE id = $1`, [
       id,
@@ -65,7 +72,7 @@ describe('sweeping abandoned uploads', () => {
 
   it('leaves a session whose writer is at work, however old', async () => {
     const id = await begin('busy');
-    await sessions.acquire(id, REPOSITORY, crypto.randomUUID(), 30);
+    await acquire(id, crypto.randomUUID(), 30);
     await expire(id);
     expect(await sweep.run(FUTURE)).toMatchObject({ sessions: 0 });
   });
@@ -73,8 +80,7 @@ describe('sweeping abandoned uploads', () => {
   it('never removes what a writer that was silent for long commits at last', async () => {
     const id = await begin('late');
     const writer = crypto.randomUUID();
-    const session = await sessions.acquire(id, REPOSITORY, writer, 0);
-    if (session === null || session === 'busy') throw new Error('the session is not there');
+    const { session } = await acquire(id, writer, 0);
     await storage.finish({ key: session.storageKey, offset: session.offsetBytes, state: null });
     await expire(id);
     const blob = { digest: session.prefixDigest as Digest, sizeBytes: 4, leaseSeconds: 60 };
@@ -156,7 +162,7 @@ describe('sweeping abandoned uploads', () => {
 
   it('gives the session of a writer that vanished to another, and trusts only the stored bytes then', async () => {
     const id = await begin('first ');
-    await sessions.acquire(id, REPOSITORY, crypto.randomUUID(), 1);
+    await acquire(id, crypto.randomUUID(), 1);
     const chunk = { body: bytes('second'), range: null, lengthBytes: null };
     // Whoever resumes waits until the lease of the other is over, and is not sent away.
     expect(await uploads.append(REPOSITORY, id, chunk)).toMatchObject({ offsetBytes: 12 });

@@ -17,12 +17,20 @@ const CUT_OFF_MAX_MS = 60_000;
 
 const HELD_MS = WRITER_LEASE_SECONDS * 1_000 - MARGIN_MS;
 
+/** What lets somebody write to an upload session. */
+export interface WriteHold {
+  readonly writer: string;
+  readonly isHeld: boolean;
+  /** Resolves when it is held. @throws OciError BLOB_UPLOAD_UNKNOWN, UNAVAILABLE */
+  hold(): Promise<void>;
+}
+
 /**
  * Keeps an upload session for its writer while it works. Whoever writes checks {@link isHeld} before every write and
  * waits in {@link hold} when it is not, so that a process that was stopped, or cannot reach the database, writes
  * nothing that it may no longer write.
  */
-export class WriterLease implements Disposable {
+export class WriterLease implements WriteHold, Disposable {
   readonly writer: string;
   readonly #sessions: UploadSessions;
   readonly #sessionId: string;

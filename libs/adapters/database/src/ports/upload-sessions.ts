@@ -31,9 +31,29 @@ export interface UploadSession {
 export interface NewUploadSession {
   readonly repository: RepositoryName;
   readonly principalId: string | null;
+  /** A uuid: who may {@link UploadSessions.commit} or record without acquiring, until anybody acquires. */
+  readonly reservedFor: string;
   readonly storageKey: string;
   readonly algorithm: DigestAlgorithm;
   readonly ttlSeconds: number;
+}
+
+/** The session with its writer in it. */
+export interface AcquiredSession {
+  readonly session: UploadSession;
+  /**
+   * The storage key of whom the session was reserved for, who may have stored something under it and can commit it no
+   * more; null when it was not reserved. The caller removes the object.
+   */
+  readonly abandonedKey: string | null;
+}
+
+export interface AcquireOptions {
+  /** A uuid. */
+  readonly writer: string;
+  readonly leaseSeconds: number;
+  /** Of the session from now on when it was reserved: two who may both write need two objects. */
+  readonly storageKey: string;
 }
 
 export interface UploadProgress {
@@ -54,19 +74,23 @@ export interface FinishedUpload {
  * time; it must renew its lease and loses the session to another writer when it does not.
  */
 export abstract class UploadSessions {
-  /** Begins an upload, making the repository when needed. @throws OciError NAME_UNKNOWN (no project) */
+  /**
+   * Begins an upload, making the repository when needed. Nobody writes to it, but it is reserved: what its creator
+   * stores under its key counts when it is committed before anybody has acquired the session.
+   *
+   * @throws OciError NAME_UNKNOWN (no project)
+   */
   abstract create(session: NewUploadSession): Promise<UploadSession>;
 
   /** Null when it does not exist, has expired, or belongs to another repository. */
   abstract find(id: string, repository: RepositoryName): Promise<UploadSession | null>;
 
-  /** Makes `writer` (a uuid) the one who may change the session. `busy` while another one is. */
+  /** Makes `writer` the one who may change the session. `busy` while another one is. */
   abstract acquire(
     id: string,
     repository: RepositoryName,
-    writer: string,
-    leaseSeconds: number,
-  ): Promise<UploadSession | 'busy' | null>;
+    options: AcquireOptions,
+  ): Promise<AcquiredSession | 'busy' | null>;
 
   /** Extends the writer's lease. False when it has lost the session: stop writing at once. */
   abstract renew(id: string, writer: string, leaseSeconds: number): Promise<boolean>;

@@ -49,15 +49,15 @@ describe('key domains', () => {
     encrypt = true,
   ): Promise<{ storageKey: string; objectKey: string | null }> {
     const storageKey = randomUUID();
+    const writer = randomUUID();
     const session = await sessions.create({
       repository: repository(name),
       principalId: null,
+      reservedFor: writer,
       storageKey,
       algorithm: 'sha256',
       ttlSeconds: 60,
     });
-    const writer = randomUUID();
-    await sessions.acquire(session.id, repository(name), writer, 60);
     if (encrypt) {
       const domain = await envelopes.domainOf(storageKey);
       await envelopes.put(storageKey, {
@@ -151,6 +151,7 @@ describe('key domains', () => {
     const session = await sessions.create({
       repository: repository('begun/app'),
       principalId: null,
+      reservedFor: randomUUID(),
       storageKey: randomUUID(),
       algorithm: 'sha256',
       ttlSeconds: 60,

@@ -2,6 +2,8 @@ import type { Digest, DigestAlgorithm, RepositoryName } from '@sluice/domain/oci
 import type { DataSource } from 'typeorm';
 import { newId } from '../ids.ts';
 import {
+  type AcquiredSession,
+  type AcquireOptions,
   type FinishedUpload,
   type NewUploadSession,
   type UploadProgress,
@@ -45,19 +47,25 @@ const COLUMNS = NAMES.map((column) => `s.${column}`).join(', ');
 /** No rows when nobody has pushed to the repository yet. */
 const CREATE: NamedStatement = {
   name: 'upload-create',
-  text: `INSERT INTO upload_session AS s (id, repository_id, principal_id, storage_key, algorithm, parts, expires_at)
-    SELECT $1, id, $2, $3, $4, 'null', now() + make_interval(secs => $5) FROM repository WHERE name = $6
+  text: `INSERT INTO upload_session AS s
+      (id, repository_id, principal_id, storage_key, algorithm, writer, parts, expires_at)
+    SELECT $1, id, $2, $3, $4, $5, 'null', now() + make_interval(secs => $6) FROM repository WHERE name = $7
     RETURNING ${COLUMNS}`,
 };
 
+/** A session is reserved while it has a writer that does not write. */
 const ACQUIRE: NamedStatement = {
   name: 'upload-acquire',
-  text: `UPDATE upload_session s SET state = 'writing', writer = $3, writer_until = now() + make_interval(secs => $4),
-      must_rehash = s.must_rehash OR s.state <> 'open'
-    FROM repository r
-    WHERE s.id = $1 AND r.id = s.repository_id AND r.name = $2 AND s.expires_at > now()
-      AND (s.state = 'open' OR s.writer_until < now())
-    RETURNING ${COLUMNS}`,
+  text: `WITH found AS (
+      SELECT s.id, s.storage_key, s.state = 'open' AND s.writer IS NOT NULL AS is_reserved
+      FROM upload_session s JOIN repository r ON r.id = s.repository_id
+      WHERE s.id = $1 AND r.name = $2 FOR UPDATE OF s)
+    UPDATE upload_session s SET state = 'writing', writer = $3, writer_until = now() + make_interval(secs => $4),
+      must_rehash = s.must_rehash OR s.state <> 'open',
+      storage_key = CASE WHEN found.is_reserved THEN $5 ELSE s.storage_key END
+    FROM found
+    WHERE s.id = found.id AND s.expires_at > now() AND (s.state = 'open' OR s.writer_until < now())
+    RETURNING ${COLUMNS}, CASE WHEN found.is_reserved THEN found.storage_key END`,
 };
 
 /** In the order of registry-rows.ts: with the repository locked, nobody can begin to wait for the blob. */
@@ -111,6 +119,7 @@ export class PostgresUploadSessions extends UploadSessions {
       session.principalId,
       session.storageKey,
       session.algorithm,
+      session.reservedFor,
       session.ttlSeconds,
     ];
     const [created] = await this.#writes.write(CREATE, [...parameters, session.repository]);
@@ -121,8 +130,9 @@ export class PostgresUploadSessions extends UploadSessions {
     );
     const rows = await queryRows<SessionRow>(
       this.#source,
-      `INSERT INTO upload_session AS s (id, repository_id, principal_id, storage_key, algorithm, parts, expires_at)
-       VALUES ($1, $6, $2, $3, $4, 'null', now() + make_interval(secs => $5)) RETURNING ${COLUMNS}`,
+      `INSERT INTO upload_session AS s
+         (id, repository_id, principal_id, storage_key, algorithm, writer, parts, expires_at)
+       VALUES ($1, $7, $2, $3, $4, $5, 'null', now() + make_interval(secs => $6)) RETURNING ${COLUMNS}`,
       [...parameters, repository.id],
     );
     return toSession(only(rows));
@@ -142,12 +152,16 @@ export class PostgresUploadSessions extends UploadSessions {
   async acquire(
     id: string,
     repository: RepositoryName,
-    writer: string,
-    leaseSeconds: number,
-  ): Promise<UploadSession | 'busy' | null> {
+    { writer, leaseSeconds, storageKey }: AcquireOptions,
+  ): Promise<AcquiredSession | 'busy' | null> {
     if (!UUID.test(id)) return null;
-    const [acquired] = await this.#writes.write(ACQUIRE, [id, repository, writer, leaseSeconds]);
-    if (acquired !== undefined) return toSession(named(acquired));
+    const [acquired] = await this.#writes.write(ACQUIRE, [id, repository, writer, leaseSeconds, storageKey]);
+    if (acquired !== undefined) {
+      return {
+        session: toSession(named(acquired)),
+        abandonedKey: acquired[NAMES.length] as string | null,
+      };
+    }
     return (await this.find(id, repository)) === null ? null : 'busy';
   }
 
