@@ -17,7 +17,7 @@ export interface RowResult {
   readonly figures: readonly Figure[];
 }
 
-/** Measures one row on every registry: a warm-up each, then rounds in which they take turns. */
+/** Measures one row on every registry: as many warm-ups each, then rounds in which they take turns. */
 export async function compare(
   row: Row,
   bench: Bench,
@@ -26,8 +26,8 @@ export async function compare(
 ): Promise<RowResult> {
   const sides = registries.filter(({ name }) => row.isForPeers || name === 'Sluice');
   const turns = row.isLong === true ? 1 : rounds;
-  if (row.isLong !== true) {
-    for (const side of sides) {
+  for (const side of row.isLong === true ? [] : sides) {
+    for (let turn = 0; turn < (row.warmUps ?? 1); turn++) {
       await row.measure(bench, side);
       await side.rest();
     }

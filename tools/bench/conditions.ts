@@ -9,7 +9,7 @@ export function conditionsOf(options: Options, driverMicroseconds: number, hasZo
     `- ${cpus().length} cores (${cpu?.model ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${fileSystem()}, Node ${process.versions.node}. Registry, database and load driver share the machine: ratios say something, absolute figures do not.`,
     `- One load driver for all (tools/bench/driver: HTTP/1.1 over kept connections in one thread); a small request costs it ${driverMicroseconds.toFixed(0)} us of CPU time, which lowers every ratio above 1.`,
     '- CPU time is that of all processes of a side, the database, scans and checks of signatures included, for one operation.',
-    `- Median of ${options.rounds} rounds in which the sides take turns, after a warm-up; the spread stands in brackets.`,
+    `- Median of ${options.rounds} rounds in which the sides take turns, after a warm-up (200 images: four); the spread stands in brackets.`,
     '- All check an ES256 Bearer token on every request. Sluice also asks the gate on every read, and inventories, scans and judges what is pushed: its scanner takes what the processors have left, so much of that comes after the last push. Nobody is measured before it is done, and its CPU time counts.',
     `- Sluice: ${options.standalone ? 'one process on its embedded PostgreSQL' : 'two processes of the registry that share a port, one each of api, scanner and signer, PostgreSQL with its defaults'}; rate limits off. Blobs are synced (fdatasync, and the directories) before the answer, rows committed with synchronous_commit on.`,
     '- distribution v3.1.1: filesystem driver, in-memory descriptor cache. It syncs blob data, tag and link files (fsync) before the answer, but not the directory that a blob is moved into.',

@@ -40,6 +40,7 @@ export const PUSHES: readonly Row[] = [
     higherIsBetter: true,
     operation: 'image',
     goals: { plain: { best: 1 }, tls: {} },
+    warmUps: 4,
     isForPeers: true,
     async measure(bench, registry) {
       const clients = await clientsOf(bench, registry, IMAGE_CLIENTS);

@@ -39,6 +39,11 @@ export interface Row {
   readonly goals: { readonly plain: Goals; readonly tls: Goals };
   /** Rows that take long are measured once and only over plain HTTP. */
   readonly isLong?: true;
+  /**
+   * Turns of every side before those that count, 1 unless said: a program that is compiled while it runs takes more than
+   * one short turn to be what it is from then on.
+   */
+  readonly warmUps?: number;
   /** False for peers that it would take too long. */
   readonly isForPeers: boolean;
   measure(bench: Bench, registry: Registry): Promise<Sample>;
