@@ -176,6 +176,13 @@ describe('HTTPS', () => {
     await expect(protocolOf(config.port, 'TLSv1.1')).rejects.toThrow();
   });
 
+  it('encrypts with AES-128-GCM when the client leaves the choice, and with what it asks for when not', async () => {
+    const config = await configOf(filesWith(ONE));
+    await listen(config, [saying('ok')]);
+    expect(await suiteOf(config.port, undefined)).toBe('TLS_AES_128_GCM_SHA256');
+    expect(await suiteOf(config.port, 'TLS_CHACHA20_POLY1305_SHA256')).toBe('TLS_CHACHA20_POLY1305_SHA256');
+  });
+
   it('takes a new certificate at SIGHUP, and keeps the old one when the new one is faulty', async () => {
     const files = filesWith(ONE);
     const config = await configOf(files);
@@ -218,9 +225,10 @@ function handshake<Value>(
   port: number,
   version: SecureVersion,
   read: (socket: TLSSocket) => Value,
+  asked: { readonly ciphers?: string } = { ciphers: 'DEFAULT@SECLEVEL=0' },
 ): Promise<Value> {
   return new Promise((resolve, reject) => {
-    const options = { port, host: '127.0.0.1', rejectUnauthorized: false, ciphers: 'DEFAULT@SECLEVEL=0' };
+    const options = { port, host: '127.0.0.1', rejectUnauthorized: false, ...asked };
     const socket = connectTls({ ...options, minVersion: version, maxVersion: version }, () => {
       resolve(read(socket));
       socket.destroy();
@@ -231,6 +239,9 @@ function handshake<Value>(
 
 const protocolOf = (port: number, version: SecureVersion): Promise<string | null> =>
   handshake(port, version, (socket) => socket.getProtocol());
+
+const suiteOf = (port: number, ciphers: string | undefined): Promise<string> =>
+  handshake(port, 'TLSv1.3', (socket) => socket.getCipher().name, ciphers === undefined ? {} : { ciphers });
 
 const subjectOf = (port: number): Promise<unknown> =>
   handshake(port, 'TLSv1.3', (socket) => socket.getPeerCertificate().subject.CN);

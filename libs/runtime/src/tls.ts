@@ -30,20 +30,20 @@ export function tlsFiles(settings: {
   );
 }
 
-/**
- * TLS 1.2 and newer, HTTP/1.1: what registry clients speak and what large bodies are fastest with. The cipher suites are
- * those of Node with AES-128-GCM in front instead of AES-256-GCM: it is what clients written in Go ask for first, and
- * takes a quarter less time for every byte.
- */
+/** What clients written in Go ask for first; takes a quarter less time for every byte than Node's first choice, AES-256. */
+const FIRST_SUITE = 'TLS_AES_128_GCM_SHA256';
+
+/** TLS 1.2 and newer, HTTP/1.1: what registry clients speak and what large bodies are fastest with. */
 const PROTOCOL = {
   minVersion: 'TLSv1.2',
   ALPNProtocols: ['http/1.1'],
-  ciphers: preferring('TLS_AES_128_GCM_SHA256', DEFAULT_CIPHERS),
+  ciphers: preferring(FIRST_SUITE, DEFAULT_CIPHERS.split(':')).join(':'),
   honorCipherOrder: true,
 } as const;
 
-function preferring(suite: string, list: string): string {
-  return [suite, ...list.split(':').filter((name) => name !== suite)].join(':');
+/** The same suites in another order: one that was taken out of the list stays out. */
+function preferring(suite: string, suites: readonly string[]): readonly string[] {
+  return suites.toSorted((a, b) => Number(b === suite) - Number(a === suite));
 }
 
 /**
