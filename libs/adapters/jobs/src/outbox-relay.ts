@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobRequest, Notifications, Outbox, OutboxEvent } from '@sluice/database';
+import { RelayPace } from './relay-pace.ts';
 
 /** What work follows from an event. May look things up; must answer the same work for the same event. */
 export type EventSubscriber = (event: OutboxEvent) => readonly JobRequest[] | Promise<readonly JobRequest[]>;
@@ -14,12 +15,6 @@ export interface OutboxRelayOptions {
   readonly onError?: (error: unknown, event: OutboxEvent | null) => void;
 }
 
-/**
- * Under load there are many events a pass, and a pass costs little more than an event: the longer the load goes on, the
- * longer they are collected.
- */
-const PASS_GAP_MIN_MS = 50;
-const PASS_GAP_MAX_MS = 400;
 const PRUNE_INTERVAL_MS = 600_000;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 300_000;
@@ -38,13 +33,12 @@ export class OutboxRelay {
   readonly #options: Required<OutboxRelayOptions>;
   /** Events whose subscriber threw: how often, and when they are tried again. */
   readonly #failing = new Map<number, { failures: number; notBefore: number }>();
+  readonly #pace = new RelayPace();
   #unsubscribe: () => Promise<void> = async () => undefined;
   #running = false;
   #round: Promise<void> | null = null;
   #again = false;
   #wakeUp: NodeJS.Timeout | null = null;
-  #lastPass = -Infinity;
-  #passGapMs = PASS_GAP_MIN_MS;
   #lastPrune: number | null = null;
 
   constructor(
@@ -91,7 +85,8 @@ export class OutboxRelay {
     if (this.#wakeUp !== null) clearTimeout(this.#wakeUp);
     try {
       while (this.#again && this.#running) {
-        await this.#untilNextPass();
+        const waitMs = this.#pace.waitOf(performance.now());
+        if (waitMs > 0) await sleep(waitMs);
         if (!this.#running) break;
         this.#again = false;
         const pass = await this.#outbox.relay(this.#options.batchSize, this.#resting(), (event) =>
@@ -101,7 +96,7 @@ export class OutboxRelay {
         // Of every event that is written meanwhile there is a notification.
         if (pass.isFull) {
           this.#again = true;
-          this.#lastPass = -Infinity;
+          this.#pace.hurry();
         }
       }
       await this.#prune();
@@ -114,15 +109,6 @@ export class OutboxRelay {
     // What is due was tried in this pass, or another relay has it: only what comes due later is worth waking for.
     const retries = [...this.#failing.values()].map(({ notBefore }) => notBefore - Date.now() + 1);
     this.#sleep(Math.min(this.#options.pollSeconds * 1000, ...retries.filter((wait) => wait > 0)));
-  }
-
-  /** A pass after a pause is at once, so that one event alone waits for nothing. */
-  async #untilNextPass(): Promise<void> {
-    const pauseMs = performance.now() - this.#lastPass;
-    if (pauseMs < this.#passGapMs) await sleep(this.#passGapMs - pauseMs);
-    const isCalm = pauseMs > 2 * this.#passGapMs;
-    this.#passGapMs = isCalm ? PASS_GAP_MIN_MS : Math.min(2 * this.#passGapMs, PASS_GAP_MAX_MS);
-    this.#lastPass = performance.now();
   }
 
   async #jobsFor(event: OutboxEvent): Promise<JobRequest[]> {
