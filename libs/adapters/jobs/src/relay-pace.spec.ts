@@ -18,18 +18,18 @@ describe('the pace of the relay', () => {
     ]);
   });
 
-  it('makes fewer passes the longer a load goes on, never more than 400 ms apart', () => {
+  it('makes fewer passes the longer a load goes on, never more than 100 ms apart', () => {
     const passes = passesOf(new RelayPace(), 0, 10_000, 10);
-    expect(passes.slice(0, 5)).toEqual([0, 50, 150, 350, 750]);
+    expect(passes.slice(0, 5)).toEqual([0, 25, 75, 175, 275]);
     const gaps = passes.slice(1).map((pass, index) => pass - (passes[index] ?? 0));
-    expect(Math.max(...gaps)).toBe(400);
-    expect(passes.length).toBeLessThan(30);
+    expect(Math.max(...gaps)).toBe(100);
+    expect(passes.length).toBeLessThan(110);
   });
 
   it('forgets the load after a pause', () => {
     const pace = new RelayPace();
     const last = passesOf(pace, 0, 5_000, 10).at(-1) ?? 0;
-    expect(passesOf(pace, last + 900, last + 1_000, 10)).toEqual([last + 900, last + 950, last + 1_050]);
+    expect(passesOf(pace, last + 300, last + 320, 10)).toEqual([last + 300, last + 325]);
   });
 
   it('waits for nothing while there is more than a pass takes', () => {

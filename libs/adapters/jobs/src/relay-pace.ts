@@ -1,5 +1,6 @@
-const GAP_MIN_MS = 50;
-const GAP_MAX_MS = 400;
+const GAP_MIN_MS = 25;
+/** What somebody who pushed a signature and pulls at once may notice. */
+const GAP_MAX_MS = 100;
 
 /**
  * When the relay passes. Under load there are many events a pass, and a pass costs little more than an event: so the

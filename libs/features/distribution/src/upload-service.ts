@@ -188,8 +188,9 @@ export class UploadService {
     const { session, abandonedKey, askedAt } = await this.#acquire(repository, id, writer, storageKey);
     using lease = new WriterLease(this.#sessions, id, writer, askedAt);
     return await this.#asWriter(repository, session, lease, async () => {
+      // Of a process that crashed before its commit. One that is alive removes its object itself when its commit fails.
       if (abandonedKey !== null && abandonedKey !== session.storageKey) {
-        await this.#storage.abort({ key: abandonedKey, offset: 0, state: null });
+        await this.#storage.delete(abandonedKey);
       }
       return work(session, lease);
     });
