@@ -66,8 +66,8 @@ export abstract class Sluice implements Registry {
     let looks = 0;
     await eventually('everything that was pushed is judged', 120, async () => {
       looks = (await this.#hasJobs()) ? 0 : looks + 1;
-      // An event is a job within a twentieth of a second.
-      return looks === 3;
+      // An event is a job within a fifth of a second.
+      return looks === 5;
     });
   }
 

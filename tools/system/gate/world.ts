@@ -183,8 +183,8 @@ export class World {
   }
 
   private async untilIdle(deadline: number): Promise<void> {
-    // An event becomes a job a moment after its transaction, so idleness must be seen twice.
-    for (let quiet = 0; quiet < 2;) {
+    // An event becomes a job a moment after its transaction, so idleness must be seen three times.
+    for (let quiet = 0; quiet < 3;) {
       const { body } = await this.platform.api<{ items: unknown[] }>(
         'GET',
         '/jobs?state=queued,running&limit=1',
