@@ -146,7 +146,8 @@ export class UploadService {
     };
     const reservation = this.#reservations.take(repository, id);
     if (reservation !== null && chunk !== null && isShort(chunk)) {
-      return this.#asWriter(repository, reservation.session, reservation, work);
+      const { session } = reservation;
+      return this.#asWriter(repository, session, reservation, () => work(session, reservation));
     }
     await this.#withWriter(repository, id, reservation, work);
   }
@@ -200,11 +201,11 @@ export class UploadService {
     repository: RepositoryName,
     session: UploadSession,
     lease: WriteHold,
-    work: (session: UploadSession, lease: WriteHold) => Promise<Result>,
+    work: () => Promise<Result>,
   ): Promise<Result> {
     const { id } = session;
     try {
-      return await work(session, lease);
+      return await work();
     } catch (error) {
       if (error instanceof BlobStorageError && error.code === 'UPLOAD_LOST') {
         await this.#end.discard(await this.#sessions.remove(id, repository));
