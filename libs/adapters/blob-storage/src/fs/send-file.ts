@@ -3,6 +3,11 @@ import type { Writable } from 'node:stream';
 import { BlobStorageError } from '../errors.ts';
 
 const BUFFER_BYTES = 512 * 1024;
+/**
+ * Bytes left free before a buffer. The C library puts large blocks 16 bytes behind the beginning of a page, which is
+ * where processors of AMD (Zen 3) copy from the page cache at a third of their speed; 64 bytes behind it they do not.
+ */
+const UNUSED_BYTES = 48;
 /** Buffers that wait for the next transfer: two a transfer, so eight transfers at once find theirs. */
 const POOL_MAX = 16;
 const pool: Buffer[] = [];
@@ -46,7 +51,7 @@ export async function sendFile(file: FileHandle, first: number, last: number, si
 }
 
 function takeBuffer(): Buffer {
-  return pool.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  return pool.pop() ?? Buffer.allocUnsafeSlow(UNUSED_BYTES + BUFFER_BYTES).subarray(UNUSED_BYTES);
 }
 
 /** Resolves when the sink has passed the bytes on and the buffer may be written again. */
