@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createCertificate } from '../lib/certificate.ts';
 import { installTools } from '../system/install.ts';
 import { ROOT } from '../system/paths.ts';
 import { compare, ratio, type RowResult } from './compare.ts';
@@ -13,7 +14,6 @@ import { conditionsOf } from './conditions.ts';
 import { Driver } from './driver/driver.ts';
 import { type Options, parseOptions, selects } from './options.ts';
 import { benchPages, PAGE_RATIO_MAX, type PageFigure } from './pages.ts';
-import { createTls } from './registries/certificate.ts';
 import { DISTRIBUTION } from './registries/distribution.ts';
 import { Peer } from './registries/peer.ts';
 import type { Registry, Transport } from './registries/registry.ts';
@@ -95,7 +95,7 @@ async function measureAll(
 ): Promise<RowResult[]> {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   try {
-    const transport: Transport = { tls: name === 'tls' ? await createTls(directory) : null };
+    const transport: Transport = { tls: name === 'tls' ? await createCertificate(directory) : null };
     const starters = startersOf(options, transport);
     const bench: Bench = { driver, seed, quick: options.quick, fresh: () => randomBytes(6).toString('hex') };
     const results: RowResult[] = [];

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import type { Certificate } from '../lib/certificate.ts';
 import { ROOT } from '../system/paths.ts';
 import { Daemon } from './daemon.ts';
 
@@ -11,6 +12,8 @@ export interface AppOptions {
   readonly directory: string;
   /** Everything that begins with SLUICE_; of this process's own environment none of these is passed on. */
   readonly environment: Readonly<Record<string, string>>;
+  /** With it the process speaks HTTPS. */
+  readonly certificate?: Certificate;
 }
 
 /** One app as a process of its own; it can be started again after it was killed. */
@@ -23,7 +26,7 @@ export class AppProcess {
 
   constructor(name: AppName, options: AppOptions) {
     this.name = name;
-    this.url = `http://127.0.0.1:${options.port}`;
+    this.url = `${options.certificate === undefined ? 'http' : 'https'}://127.0.0.1:${options.port}`;
     this.#options = options;
   }
 
@@ -47,6 +50,7 @@ export class AppProcess {
         env: {
           ...withoutSettings(process.env),
           SLUICE_PORT: new URL(this.url).port,
+          ...tlsSettings(this.#options.certificate),
           ...this.#options.environment,
           ...extra,
         },
@@ -56,12 +60,7 @@ export class AppProcess {
     );
     const daemon = new Daemon(this.name, child);
     this.#daemon = daemon;
-    await daemon.until(() =>
-      fetch(`${this.url}/readyz`).then(
-        (answer) => answer.ok,
-        () => false,
-      ),
-    );
+    await daemon.until(() => this.#isReady(daemon));
   }
 
   /** `kill -9`: as a crash or the end of its machine. */
@@ -78,10 +77,24 @@ export class AppProcess {
     await this.#daemon?.stop();
   }
 
+  async #isReady(daemon: Daemon): Promise<boolean> {
+    // This process does not trust the certificate, so it cannot ask.
+    if (this.#options.certificate !== undefined) return daemon.output.includes('"process.ready"');
+    return fetch(`${this.url}/readyz`).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+  }
+
   get #running(): Daemon {
     if (this.#daemon === null) throw new Error(`${this.name} was never started`);
     return this.#daemon;
   }
+}
+
+function tlsSettings(certificate: Certificate | undefined): Record<string, string> {
+  if (certificate === undefined) return {};
+  return { SLUICE_TLS_CERT_FILE: certificate.certificateFile, SLUICE_TLS_KEY_FILE: certificate.keyFile };
 }
 
 function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

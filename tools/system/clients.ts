@@ -12,6 +12,7 @@ import { warnInsteadOfRefusing } from './clients/policy.ts';
 import { redirectDownloads } from './clients/redirect.ts';
 import { createRunners } from './clients/runners.ts';
 import { buildSamples } from './clients/samples.ts';
+import { SecureReplica } from './clients/secure-replica.ts';
 import { CLIENTS, type Client } from './clients/table.ts';
 import { World } from './clients/world.ts';
 import { Cluster } from './cluster.ts';
@@ -25,15 +26,18 @@ const bin = await installTools();
 const directory = mkdtempSync(join(tmpdir(), 'sluice-clients-advisories-'));
 const gitlab = await GitLabDouble.start();
 const cluster = await Cluster.start({ environment: { SLUICE_GITLAB_URL: gitlab.issuer } });
+let secure: SecureReplica | undefined;
 let world: World | undefined;
 try {
   await importAdvisories({ url: cluster.url, directory });
-  world = await World.create(cluster, gitlab, bin);
+  secure = await SecureReplica.start(cluster);
+  world = await World.create(cluster, secure.place, gitlab, bin);
   const runners = await createRunners(world, await buildSamples(world), askedClients());
   const matrix = new Matrix(runners);
   try {
     await matrix.run('login', LANES);
     await matrix.run('gated', LANES);
+    await matrix.run('secure', LANES);
     // A client or two that run alone may never meet at one replica.
     const victims = countPushing(runners) >= BUSY_UPLOADS ? cluster.registries.slice(0, 1) : [];
     const pushes = matrix.run('killed', runners.length);
@@ -53,6 +57,7 @@ try {
   if (!matrix.print()) process.exitCode = 1;
 } finally {
   await world?.remove();
+  await secure?.stop();
   await cluster.remove();
   await gitlab.stop();
   rmSync(directory, { recursive: true, force: true });

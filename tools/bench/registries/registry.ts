@@ -1,3 +1,4 @@
+import type { Certificate } from '../../lib/certificate.ts';
 import type { Endpoint } from '../driver/connection.ts';
 
 export type Action = 'pull' | 'push';
@@ -23,8 +24,8 @@ export interface Registry {
 }
 
 export interface Transport {
-  /** Files of the server's certificate; null for plain HTTP. */
-  readonly tls: { readonly certificateFile: string; readonly keyFile: string; readonly pem: string } | null;
+  /** Of the server; null for plain HTTP. */
+  readonly tls: Certificate | null;
 }
 
 /** Everything is pushed below this path, which is a project of Sluice. */

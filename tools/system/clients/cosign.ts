@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { assert, assertEqual } from '../checklist.ts';
 import type { Outcome } from '../run.ts';
 import { SPDX } from './artifact-kinds.ts';
-import { type Cells, expectLogin, type Runner } from './graph.ts';
+import { type Cells, expectAccess, expectLogin, type Runner } from './graph.ts';
 import { ociImage } from './image-kinds.ts';
 import type { Descriptor } from './sample.ts';
 import type { SignedImage } from './signed.ts';
@@ -40,6 +40,7 @@ export class Cosign implements Runner {
       'cosign legacy': () => this.#legacy(),
       delete: () => this.#clean(),
       'redirected pull': () => this.#verifyBundle(),
+      'private CA': () => this.#overTls(),
       ...(isOld
         ? {
             SBOM: () => this.#attachSbom(),
@@ -93,6 +94,27 @@ export class Cosign implements Runner {
     await this.#verify(image, 'bundle');
     // Release 2 shows and saves what has a tag, and nothing else.
     if (this.client === 'cosign') await this.#saveAndLoad(image, 'bundle');
+  }
+
+  /** The image is there already; its signature comes and is verified over TLS. */
+  async #overTls(): Promise<void> {
+    this.#prepared ??= this.#prepare();
+    await this.#prepared;
+    const { host, authorityFile } = this.#world.secure;
+    await expectAccess(this.#world, this.client, (user, password) => {
+      const login = ['login', host, '-u', user, '--password-stdin'];
+      return this.#world.attempt(this.client, this.#program, login, { input: password });
+    });
+    const { repository, digest } = await this.#pushed('secure');
+    const where = [
+      '--registry-cacert',
+      authorityFile,
+      `${this.#world.secureReference(repository)}@${digest}`,
+    ];
+    await this.#cosign('sign', '--yes', '--key', 'cosign.key', ...this.#signing('legacy'), ...where);
+    const how = ['--key', 'cosign.pub', '--insecure-ignore-tlog', '--new-bundle-format=false'];
+    const verified = await this.#cosign('verify', ...how, ...where);
+    assert(verified.includes(digest), `cosign verify says: ${verified}`);
   }
 
   /** The signatures of the phase before, read anew. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Outcome } from '../run.ts';
 import { assert, assertEqual } from '../checklist.ts';
-import { type Cells, expectLogin, graphCells, type GraphClient, type Runner } from './graph.ts';
-import { largeImage } from './image-kinds.ts';
+import { type Cells, expectAccess, expectLogin, graphCells, type GraphClient, type Runner } from './graph.ts';
+import { largeImage, ociImage } from './image-kinds.ts';
 import { expectManyTags, tagMany } from './many-tags.ts';
 import { expectLayout, type Sample, writeLayout } from './sample.ts';
 import type { Samples } from './samples.ts';
@@ -26,6 +26,7 @@ export class Crane implements GraphClient, Runner {
       'large, replica killed': () => this.#large(),
       'copy and mount': () => this.#copy(samples),
       delete: () => this.#delete(),
+      'private CA': () => this.#overTls(),
     };
   }
 
@@ -92,6 +93,24 @@ export class Crane implements GraphClient, Runner {
     assertEqual((await this.#crane('ls', reference)).trim(), 'v1', 'tags after deleting one');
     await this.#crane('delete', `${reference}@${digest}`);
     assertEqual((await this.#crane('ls', reference)).trim(), '', 'tags after deleting the manifest');
+  }
+
+  /** Like every program in Go on Linux, it looks for authorities in the file that SSL_CERT_FILE names. */
+  async #overTls(): Promise<void> {
+    const { host, authorityFile } = this.#world.secure;
+    const options = { env: { SSL_CERT_FILE: authorityFile } };
+    const program = this.#world.program('crane');
+    await expectAccess(this.#world, this.client, (user, password) => {
+      const login = ['auth', 'login', host, '-u', user, '--password-stdin'];
+      return this.#world.attempt(this.client, program, login, { ...options, input: password });
+    });
+    const sample = await ociImage('crane, private CA');
+    const reference = `${this.#world.secureReference('crane/secure')}:v1`;
+    const [from, to] = [this.#world.scratch(this.client), this.#world.scratch(this.client)];
+    await this.#world.run(this.client, program, ['push', writeLayout(from, sample), reference], options);
+    await this.#world.expectStored('crane/secure', sample);
+    await this.#world.run(this.client, program, ['pull', '--format=oci', reference, to], options);
+    expectLayout(to, sample);
   }
 
   #crane(...args: readonly string[]): Promise<string> {

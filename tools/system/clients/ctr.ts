@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert, assertEqual } from '../checklist.ts';
 import type { Outcome } from '../run.ts';
@@ -59,6 +60,7 @@ export class Ctr implements GraphClient, Runner {
       login: () => expectLogin(world, this.client, (user, password) => this.#fetch(user, password)),
       'sparse index': () => this.#pullSparse(samples),
       'large, replica killed': () => this.#large(),
+      'private CA': () => this.#overTls(),
     };
   }
 
@@ -70,13 +72,36 @@ export class Ctr implements GraphClient, Runner {
     return this.#daemon.stop();
   }
 
+  push(sample: Sample, repository: string): Promise<void> {
+    return this.#push(sample, this.#world.reference(repository), ['--plain-http']);
+  }
+
+  pull(sample: Sample, repository: string): Promise<void> {
+    return this.#pull(sample, `${this.#world.reference(repository)}:v1`, ['--plain-http']);
+  }
+
+  /** As on a node: a directory a registry, whose file names the authority. */
+  async #overTls(): Promise<void> {
+    const { host, authorityFile } = this.#world.secure;
+    const hosts = this.#world.scratch(this.client);
+    mkdirSync(join(hosts, host));
+    writeFileSync(
+      join(hosts, host, 'hosts.toml'),
+      `[host."https://${host}"]\n  ca = ${JSON.stringify(authorityFile)}\n`,
+    );
+    const sample = await ociImage('ctr, private CA');
+    const name = this.#world.secureReference('ctr/secure');
+    await this.#push(sample, name, ['--hosts-dir', hosts]);
+    await this.#world.expectStored('ctr/secure', sample);
+    await this.#pull(sample, `${name}:v1`, ['--hosts-dir', hosts]);
+  }
+
   /** An archive is imported with all its platforms, and pushed under the name that it got. */
-  async push(sample: Sample, repository: string): Promise<void> {
+  async #push(sample: Sample, name: string, way: readonly string[]): Promise<void> {
     const namespace = this.#newNamespace();
     const directory = this.#world.scratch(this.client);
     const layout = writeLayout(join(directory, 'layout'), sample);
     const archive = await this.#world.tar(layout, join(directory, 'layout.tar'));
-    const name = this.#world.reference(repository);
     await this.#ctr(
       namespace,
       'images',
@@ -87,22 +112,13 @@ export class Ctr implements GraphClient, Runner {
       name,
       archive,
     );
-    await this.#ctr(namespace, 'images', 'push', '--plain-http', '--user', this.#user, `${name}:v1`);
+    await this.#ctr(namespace, 'images', 'push', ...way, '--user', this.#user, `${name}:v1`);
   }
 
-  async pull(sample: Sample, repository: string): Promise<void> {
+  async #pull(sample: Sample, reference: string, way: readonly string[]): Promise<void> {
     const namespace = this.#newNamespace();
-    const reference = `${this.#world.reference(repository)}:v1`;
-    await this.#ctr(
-      namespace,
-      'content',
-      'fetch',
-      '--plain-http',
-      '--user',
-      this.#user,
-      '--all-platforms',
-      reference,
-    );
+    const fetch = ['content', 'fetch', ...way, '--user', this.#user, '--all-platforms', reference];
+    await this.#ctr(namespace, ...fetch);
     await this.#expectContent(namespace, sample);
   }
 

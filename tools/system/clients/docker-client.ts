@@ -1,7 +1,9 @@
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { assert, assertEqual } from '../checklist.ts';
 import { DockerDaemon } from '../docker.ts';
 import type { Outcome } from '../run.ts';
-import { type Cells, configFor, expectLogin, type Runner, slug } from './graph.ts';
+import { type Cells, configFor, expectAccess, expectLogin, type Runner, slug } from './graph.ts';
 import { LARGE_BYTES, writeFiles } from './large.ts';
 import { type Seed, seedRedirected } from './redirect.ts';
 import { type Descriptor, DOCKER_LIST, DOCKER_MANIFEST } from './sample.ts';
@@ -41,6 +43,7 @@ export class Docker implements Runner {
       'large, replica killed': () => this.#pushAndPull('docker/large', LARGE_BYTES),
       'copy and mount': () => this.#mount(),
       'redirected pull': async () => this.#pull(await seedRedirected(world, this.client)),
+      'private CA': () => this.#overTls(),
     };
   }
 
@@ -52,14 +55,17 @@ export class Docker implements Runner {
     return this.#daemon.stop();
   }
 
-  #login(user: string, password: string): Promise<Outcome> {
-    const login = ['login', this.#world.deployment.host, '-u', user, '--password-stdin'];
+  #login(user: string, password: string, host = this.#world.deployment.host): Promise<Outcome> {
+    const login = ['login', host, '-u', user, '--password-stdin'];
     return this.#attempt(login, { input: password });
   }
 
   /** An image of Docker's own making goes there and back; its id is the digest of the config. */
-  async #pushAndPull(repository: string, bytes: number): Promise<string> {
-    const reference = `${this.#world.reference(repository)}:v1`;
+  async #pushAndPull(
+    repository: string,
+    bytes: number,
+    reference = `${this.#world.reference(repository)}:v1`,
+  ): Promise<string> {
     const id = await this.#import(reference, bytes);
     await this.#docker('push', reference);
     const stored = await this.#world.manifestJson<DockerManifest>(repository, 'v1');
@@ -70,6 +76,21 @@ export class Docker implements Runner {
     await this.#docker('pull', reference);
     await this.#expectImage(reference, id, digest);
     return digest;
+  }
+
+  /** The daemon looks for authorities in a directory that is named after the registry. */
+  async #overTls(): Promise<void> {
+    const { host, authorityFile } = this.#world.secure;
+    const directory = join('/etc/docker/certs.d', host);
+    mkdirSync(directory, { recursive: true });
+    try {
+      copyFileSync(authorityFile, join(directory, 'ca.crt'));
+      await expectAccess(this.#world, this.client, (user, password) => this.#login(user, password, host));
+      const repository = 'docker/secure';
+      await this.#pushAndPull(repository, 1_000, `${this.#world.secureReference(repository)}:v1`);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
   }
 
   async #list(samples: Samples): Promise<void> {

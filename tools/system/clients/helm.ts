@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { sha256 } from '@sluice/testing';
 import { assert, assertEqual } from '../checklist.ts';
 import { run, type Outcome } from '../run.ts';
-import { type Cells, expectLogin, type Runner } from './graph.ts';
+import { type Cells, expectAccess, expectLogin, type Runner } from './graph.ts';
 import { tagMany } from './many-tags.ts';
 import type { Descriptor } from './sample.ts';
 import type { World } from './world.ts';
@@ -26,6 +26,7 @@ export class Helm implements Runner {
       'Helm chart': () => this.#chart(),
       'many tags': () => this.#findVersion(),
       'redirected pull': () => this.#pullAgain(),
+      'private CA': () => this.#overTls(),
     };
   }
 
@@ -122,6 +123,34 @@ export class Helm implements Runner {
     await run('gpg', [...gpg, '--output', open, '--export', SIGNER]);
     await run('gpgconf', ['--homedir', home, '--kill', 'all']);
     return { secret, public: open };
+  }
+
+  async #overTls(): Promise<void> {
+    const { host, authorityFile } = this.#world.secure;
+    await expectAccess(this.#world, this.client, (user, password) => {
+      const login = ['registry', 'login', '--ca-file', authorityFile, '-u', user, '--password-stdin', host];
+      return this.#world.attempt(this.client, this.#world.program('helm'), login, { input: password });
+    });
+    const [chart, to] = [this.#world.scratch(this.client), this.#world.scratch(this.client)];
+    writeFileSync(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: secure\nversion: 1.0.0\n');
+    const archive = 'secure-1.0.0.tgz';
+    await this.#helm('package', chart, '-d', chart);
+    const repository = `oci://${this.#world.secureReference('helm')}`;
+    await this.#helm('push', '--ca-file', authorityFile, join(chart, archive), repository);
+    const cache = ['--content-cache', join(to, 'cache')];
+    await this.#helm(
+      'pull',
+      '--ca-file',
+      authorityFile,
+      ...cache,
+      '-d',
+      to,
+      '--version',
+      '1.0.0',
+      `${repository}/secure`,
+    );
+    const [pulled, pushed] = [readFileSync(join(to, archive)), readFileSync(join(chart, archive))];
+    assert(pulled.equals(pushed), 'the chart was pulled with other bytes');
   }
 
   get #repository(): string {

@@ -35,6 +35,7 @@ export class Notation implements Runner {
       login: () => expectLogin(world, this.client, (user, password) => this.#list(user, password)),
       Notation: () => this.#signAndVerify(),
       'redirected pull': () => this.#verifyAgain(),
+      'private CA': () => this.#overTls(),
     };
   }
 
@@ -89,6 +90,21 @@ export class Notation implements Runner {
     assert(/Successfully verified/.test(await this.#notation('verify', reference)), 'notation verify');
   }
 
+  /** Like every program in Go on Linux, it looks for authorities in the file that SSL_CERT_FILE names. */
+  async #overTls(): Promise<void> {
+    this.#prepared ??= this.#prepare();
+    await this.#prepared;
+    const sample = await ociImage('notation, private CA');
+    const repository = await this.#world.seed('notation-secure', sample);
+    const reference = `${this.#world.secureReference(repository)}@${sample.root.digest}`;
+    const env = { ...this.#credentials, SSL_CERT_FILE: this.#world.secure.authorityFile };
+    const program = this.#world.program('notation');
+    const sign = ['sign', '--force-referrers-tag=false', reference];
+    await this.#world.run(this.client, program, sign, { env });
+    const verified = await this.#world.run(this.client, program, ['verify', reference], { env });
+    assert(/Successfully verified/.test(verified), `notation verify says: ${verified}`);
+  }
+
   async #prepare(): Promise<void> {
     await this.#world.run(this.client, this.#world.program('notation'), [
       'cert',
@@ -101,10 +117,13 @@ export class Notation implements Runner {
     writeFileSync(join(directory, 'trustpolicy.json'), JSON.stringify(TRUST_POLICY));
   }
 
-  #notation(verb: string, ...args: readonly string[]): Promise<string> {
+  get #credentials(): Record<string, string> {
     const { user, password } = this.#world.accounts[this.client];
-    const env = { NOTATION_USERNAME: user, NOTATION_PASSWORD: password };
+    return { NOTATION_USERNAME: user, NOTATION_PASSWORD: password };
+  }
+
+  #notation(verb: string, ...args: readonly string[]): Promise<string> {
     const all = [verb, '--insecure-registry', ...args];
-    return this.#world.run(this.client, this.#world.program('notation'), all, { env });
+    return this.#world.run(this.client, this.#world.program('notation'), all, { env: this.#credentials });
   }
 }

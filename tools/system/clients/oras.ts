@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { assert, assertEqual } from '../checklist.ts';
 import type { Outcome } from '../run.ts';
 import { CYCLONEDX, SPDX } from './artifact-kinds.ts';
-import { type Cells, expectLogin, graphCells, type GraphClient, type Runner } from './graph.ts';
+import { type Cells, expectAccess, expectLogin, graphCells, type GraphClient, type Runner } from './graph.ts';
 import { largeImage, ociImage } from './image-kinds.ts';
 import { LARGE_BYTES } from './large.ts';
 import { checkStargzLayer } from './ranges.ts';
@@ -60,6 +60,7 @@ export class Oras implements GraphClient, Runner {
       'large, replica killed': () => this.#large(),
       'copy and mount': () => this.#copy(samples),
       delete: () => this.#delete(),
+      'private CA': () => this.#overTls(),
     };
   }
 
@@ -241,6 +242,22 @@ export class Oras implements GraphClient, Runner {
     await this.#oras('manifest', 'delete', '--plain-http', '--force', `${repository}:v1`);
     const tags = await this.#oras('repo', 'tags', '--plain-http', repository);
     assertEqual(tags.trim(), '', 'tags after deleting the manifest that both named');
+  }
+
+  async #overTls(): Promise<void> {
+    const { host, authorityFile } = this.#world.secure;
+    await expectAccess(this.#world, this.client, (user, password) => {
+      const login = ['login', '--ca-file', authorityFile, host, '-u', user, '--password-stdin'];
+      return this.#world.attempt(this.client, this.#world.program('oras'), login, { input: password });
+    });
+    const sample = await ociImage('oras, private CA');
+    const reference = `${this.#world.secureReference('oras/secure')}:v1`;
+    const from = writeLayout(this.#world.scratch(this.client), sample);
+    const to = this.#world.scratch(this.client);
+    await this.#oras('cp', '--from-oci-layout', '--to-ca-file', authorityFile, `${from}:v1`, reference);
+    await this.#world.expectStored('oras/secure', sample);
+    await this.#oras('cp', '--from-ca-file', authorityFile, '--to-oci-layout', reference, `${to}:v1`);
+    expectLayout(to, sample);
   }
 
   async #discover(reference: string): Promise<readonly { artifactType: string; digest: string }[]> {

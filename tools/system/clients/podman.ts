@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert, assertEqual } from '../checklist.ts';
 import type { Outcome } from '../run.ts';
-import { type Cells, configFor, expectLogin, type Runner, slug } from './graph.ts';
+import { type Cells, configFor, expectAccess, expectLogin, type Runner, slug } from './graph.ts';
 import { LARGE_BYTES, writeFiles } from './large.ts';
 import { expectManyTags, tagMany } from './many-tags.ts';
 import { checkChunkedLayer } from './ranges.ts';
@@ -16,6 +16,12 @@ interface Pulled {
   readonly id: string;
   readonly digest: string;
   readonly diffIds: readonly string[];
+}
+
+/** Where the registry is, and the options of every command that goes there. */
+interface Way {
+  readonly reference: (repository: string) => string;
+  readonly options: readonly string[];
 }
 
 interface Manifest {
@@ -60,6 +66,7 @@ export class Podman implements Runner {
         this.#pushAndPull(own('large'), OCI_MANIFEST, ['--format=oci'], LARGE_BYTES),
       'copy and mount': () => this.#copy(),
       'redirected pull': async () => this.#pull(await seedRedirected(world, client)),
+      'private CA': () => this.#overTls(own('secure')),
       ...(client === 'podman'
         ? { 'zstd:chunked': () => this.#chunked(own('chunked')), 'many tags': () => this.#listTags() }
         : {}),
@@ -67,15 +74,24 @@ export class Podman implements Runner {
   }
 
   #login(user: string, password: string): Promise<Outcome> {
-    const login = [
-      'login',
-      '--tls-verify=false',
-      '-u',
-      user,
-      '--password-stdin',
-      this.#world.deployment.host,
-    ];
+    return this.#loginTo(this.#world.deployment.host, this.#plain, user, password);
+  }
+
+  #loginTo(host: string, { options }: Way, user: string, password: string): Promise<Outcome> {
+    const login = ['login', ...options, '-u', user, '--password-stdin', host];
     return this.#world.attempt(this.client, this.client, [...this.#storage, ...login], { input: password });
+  }
+
+  async #overTls(repository: string): Promise<void> {
+    const { host, authorityDirectory } = this.#world.secure;
+    const way = {
+      reference: (name: string) => this.#world.secureReference(name),
+      options: ['--cert-dir', authorityDirectory],
+    };
+    await expectAccess(this.#world, this.client, (user, password) =>
+      this.#loginTo(host, way, user, password),
+    );
+    await this.#pushAndPull(repository, OCI_MANIFEST, ['--format=oci'], 1_000, way);
   }
 
   /** An image of its own making goes there and back with the same layers. */
@@ -84,15 +100,16 @@ export class Podman implements Runner {
     mediaType: string,
     how: readonly string[],
     bytes = 1_000,
+    way: Way = this.#plain,
   ): Promise<Manifest> {
-    const reference = `${this.#world.reference(repository)}:v1`;
+    const reference = `${way.reference(repository)}:v1`;
     await this.#build(reference, bytes);
     const { diffIds } = await this.#inspect(reference);
-    const digest = await this.#push(how, reference);
+    const digest = await this.#push([...way.options, ...how], reference);
     const stored = await this.#world.manifest(repository, 'v1');
     assertEqual([stored.digest, stored.mediaType], [digest, mediaType], `${repository} in the registry`);
     await this.#run('rmi', '--force', reference);
-    await this.#run('pull', '--tls-verify=false', reference);
+    await this.#run('pull', ...way.options, reference);
     const pulled = await this.#inspect(reference);
     const manifest = JSON.parse(stored.bytes.toString()) as Manifest;
     assertEqual([`sha256:${pulled.id}`, pulled.digest], [manifest.config.digest, digest], 'pulled image');
@@ -183,7 +200,7 @@ pull_options = {enable_partial_images = "true", use_hard_links = "false"}
     await this.#pushAndPull(`${this.client}/from`, OCI_MANIFEST, ['--format=oci'], 5_000);
     const [from, to] = ['from', 'to'].map((name) => `${this.#world.reference(`${this.client}/${name}`)}:v1`);
     await this.#run('tag', from ?? '', to ?? '');
-    await this.#push(['--format=oci'], to ?? '');
+    await this.#push([...this.#plain.options, '--format=oci'], to ?? '');
     const [before, after] = await Promise.all(
       ['from', 'to'].map((name) => this.#world.manifestJson<Manifest>(`${this.client}/${name}`, 'v1')),
     );
@@ -221,7 +238,7 @@ pull_options = {enable_partial_images = "true", use_hard_links = "false"}
 
   async #push(how: readonly string[], reference: string): Promise<string> {
     const file = join(this.#world.scratch(this.client), 'digest');
-    await this.#run('push', '--tls-verify=false', '--digestfile', file, ...how, reference);
+    await this.#run('push', '--digestfile', file, ...how, reference);
     return readFileSync(file, 'utf8').trim();
   }
 
@@ -238,6 +255,10 @@ pull_options = {enable_partial_images = "true", use_hard_links = "false"}
       OCIv1: { rootfs: { diff_ids: string[] } };
     };
     return { id: image.FromImageID, digest: image.FromImageDigest, diffIds: image.OCIv1.rootfs.diff_ids };
+  }
+
+  get #plain(): Way {
+    return { reference: (name) => this.#world.reference(name), options: ['--tls-verify=false'] };
   }
 
   get #storage(): readonly string[] {

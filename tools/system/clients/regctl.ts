@@ -1,7 +1,7 @@
 import type { Outcome } from '../run.ts';
 import { assert, assertEqual } from '../checklist.ts';
 import { CYCLONEDX, SPDX } from './artifact-kinds.ts';
-import { type Cells, expectLogin, graphCells, type GraphClient, type Runner } from './graph.ts';
+import { type Cells, expectAccess, expectLogin, graphCells, type GraphClient, type Runner } from './graph.ts';
 import { largeImage, ociImage } from './image-kinds.ts';
 import { LARGE_BYTES } from './large.ts';
 import { expectManyTags, tagMany } from './many-tags.ts';
@@ -34,6 +34,7 @@ export class Regctl implements GraphClient, Runner {
       'large, replica killed': () => this.#large(),
       'copy and mount': () => this.#copy(samples),
       delete: () => this.#delete(),
+      'private CA': () => this.#overTls(),
     };
   }
 
@@ -153,6 +154,23 @@ export class Regctl implements GraphClient, Runner {
     const digest = (await this.#regctl('image', 'digest', `${repository}:v2`)).trim();
     await this.#regctl('manifest', 'delete', `${repository}@${digest}`);
     assertEqual((await this.#regctl('tag', 'ls', repository)).trim(), '', 'tags after deleting the manifest');
+  }
+
+  async #overTls(): Promise<void> {
+    const { host, authority } = this.#world.secure;
+    await this.#regctl('registry', 'set', '--skip-check', '--cacert', authority, host);
+    await expectAccess(this.#world, this.client, (user, password) => {
+      const login = ['registry', 'login', host, '-u', user, '--pass-stdin'];
+      return this.#world.attempt(this.client, this.#world.program('regctl'), login, { input: password });
+    });
+    const sample = await ociImage('regctl, private CA');
+    const reference = `${this.#world.secureReference('regctl/secure')}:v1`;
+    const from = writeLayout(this.#world.scratch(this.client), sample);
+    const to = this.#world.scratch(this.client);
+    await this.#regctl('image', 'copy', `ocidir://${from}:v1`, reference);
+    await this.#world.expectStored('regctl/secure', sample);
+    await this.#regctl('image', 'copy', reference, `ocidir://${to}:v1`);
+    expectLayout(to, sample);
   }
 
   #remote(repository: string): string {

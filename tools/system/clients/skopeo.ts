@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import type { Outcome } from '../run.ts';
 import { assert, assertEqual } from '../checklist.ts';
-import { type Cells, expectLogin, graphCells, type GraphClient, type Runner } from './graph.ts';
+import { type Cells, expectAccess, expectLogin, graphCells, type GraphClient, type Runner } from './graph.ts';
 import { imageWithHistory, largeImage, ociImage } from './image-kinds.ts';
 import { LARGE_BYTES } from './large.ts';
 import { checkChunkedLayer } from './ranges.ts';
@@ -34,6 +34,7 @@ export class Skopeo implements GraphClient, Runner {
       'large, replica killed': () => this.#large(),
       'copy and mount': () => this.#copy(samples),
       delete: () => this.#delete(),
+      'private CA': () => this.#overTls(),
     };
   }
 
@@ -138,6 +139,36 @@ export class Skopeo implements GraphClient, Runner {
     const inspect = ['inspect', '--tls-verify=false', '--raw', this.#remote('skopeo/to')];
     const gone = await this.#world.attempt(this.client, 'skopeo', inspect);
     assert(gone.code !== 0 && /manifest unknown/.test(gone.stderr), `after its deletion: ${gone.stderr}`);
+  }
+
+  async #overTls(): Promise<void> {
+    const { host, authorityDirectory } = this.#world.secure;
+    await expectAccess(this.#world, this.client, (user, password) => {
+      const login = ['login', '--cert-dir', authorityDirectory, '-u', user, '--password-stdin', host];
+      return this.#world.attempt(this.client, 'skopeo', login, { input: password });
+    });
+    const sample = await ociImage('skopeo, private CA');
+    const remote = `docker://${this.#world.secureReference('skopeo/secure')}:v1`;
+    const from = writeDirectory(this.#world.scratch(this.client), sample);
+    const to = this.#world.scratch(this.client);
+    await this.#skopeo(
+      'copy',
+      '--preserve-digests',
+      '--dest-cert-dir',
+      authorityDirectory,
+      `dir:${from}`,
+      remote,
+    );
+    await this.#world.expectStored('skopeo/secure', sample);
+    await this.#skopeo(
+      'copy',
+      '--preserve-digests',
+      '--src-cert-dir',
+      authorityDirectory,
+      remote,
+      `dir:${to}`,
+    );
+    expectDirectory(to, sample);
   }
 
   #copyAll(from: string, to: string): Promise<string> {

@@ -29,10 +29,10 @@ export const REASONS = {
 export type Reason = keyof typeof REASONS;
 
 /**
- * When a kind is run: before the kill of a replica, during it, while one replica is left, while the object store hands
+ * When a kind is run: before the kill of a replica (over TLS as well), during it, while one replica is left, while the object store hands
  * the blobs out, and under a policy that an admin has set.
  */
-export type Phase = 'login' | 'gated' | 'killed' | 'degraded' | 'redirected' | 'lenient';
+export type Phase = 'login' | 'gated' | 'secure' | 'killed' | 'degraded' | 'redirected' | 'lenient';
 
 export interface Kind {
   readonly name: string;
@@ -78,6 +78,7 @@ export const KINDS: readonly Kind[] = [
   kind('artifact index',     'gated', 'a  a  a      e  x  x     x  x      b  b     b  b'),
   kind('with subject',       'gated', 'a  a  a      x  x  x     x  x      b  b     b  b'),
   kind('Trivy database',     'gated', 'a  a  a      x  x  x     x  x      b  b     b  b'),
+  kind('private CA',         'secure', 'x  x  x     x  x  x     x  x      x  x     x  x'),
   kind('large, replica killed', 'killed', 'x  x  x   x  x  x     x  x      d  d     d  d'),
   kind('copy and mount',     'degraded', 'x  x  x   x  x  x     x  d      d  x     d  d'),
   kind('delete',             'degraded', 'd  d  d   x  x  x     x  d      d  x     x  d'),

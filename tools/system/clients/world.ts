@@ -10,6 +10,7 @@ import { ADMIN_PASSWORD, type ApiAnswer, basic } from '../platform.ts';
 import { attempt, type Outcome, run, type RunOptions } from '../run.ts';
 import { type Account, createAccounts } from './accounts.ts';
 import type { Descriptor, Sample } from './sample.ts';
+import type { SecurePlace } from './secure-replica.ts';
 import { CLIENTS, type Client } from './table.ts';
 
 /** What the clients talk to: one process, or replicas behind a proxy. */
@@ -33,6 +34,8 @@ export interface Stored {
 /** What all clients share: the registry, accounts, homes, files that lie elsewhere, and a look at what arrived. */
 export class World {
   readonly deployment: Deployment;
+  /** The same registry over TLS. */
+  readonly secure: SecurePlace;
   /** Directory of the Go programs. */
   readonly bin: string;
   readonly directory: string;
@@ -45,11 +48,13 @@ export class World {
 
   private constructor(
     deployment: Deployment,
+    secure: SecurePlace,
     bin: string,
     accounts: Readonly<Record<Client, Account>>,
     elsewhere: Server,
   ) {
     this.deployment = deployment;
+    this.secure = secure;
     this.bin = bin;
     this.accounts = accounts;
     this.directory = mkdtempSync(join(tmpdir(), 'sluice-clients-'));
@@ -61,11 +66,16 @@ export class World {
     for (const client of CLIENTS) mkdirSync(this.home(client));
   }
 
-  static async create(deployment: Deployment, gitlab: GitLabDouble, bin: string): Promise<World> {
+  static async create(
+    deployment: Deployment,
+    secure: SecurePlace,
+    gitlab: GitLabDouble,
+    bin: string,
+  ): Promise<World> {
     const accounts = await createAccounts(deployment, gitlab);
     const elsewhere = createServer();
     await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
-    return new World(deployment, bin, accounts, elsewhere);
+    return new World(deployment, secure, bin, accounts, elsewhere);
   }
 
   async remove(): Promise<void> {
@@ -92,6 +102,11 @@ export class World {
   /** `<host>/clients/<name>` */
   reference(name: string): string {
     return `${this.deployment.host}/clients/${name}`;
+  }
+
+  /** The same repository over TLS. */
+  secureReference(name: string): string {
+    return `${this.secure.host}/clients/${name}`;
   }
 
   /** Puts bytes on a server that is not the registry and returns their address. */
