@@ -5,7 +5,7 @@ import { run } from '../system/run.ts';
 export interface Certificate {
   readonly certificateFile: string;
   readonly keyFile: string;
-  /** What whoever is to trust it is given: it is its own authority. */
+  /** What whoever is to trust it is given: it is its own CA. */
   readonly pem: string;
 }
 

@@ -53,7 +53,7 @@ try {
   } finally {
     for (const runner of runners) await runner.stop?.();
   }
-  if (matrix.hasFailed) console.log(cluster.output);
+  if (matrix.hasFailed) console.log(`${cluster.output}\n${secure.output}`);
   if (!matrix.print()) process.exitCode = 1;
 } finally {
   await world?.remove();

@@ -100,17 +100,13 @@ export class Cosign implements Runner {
   async #overTls(): Promise<void> {
     this.#prepared ??= this.#prepare();
     await this.#prepared;
-    const { host, authorityFile } = this.#world.secure;
+    const { host, caFile } = this.#world.secure;
     await expectAccess(this.#world, this.client, (user, password) => {
       const login = ['login', host, '-u', user, '--password-stdin'];
       return this.#world.attempt(this.client, this.#program, login, { input: password });
     });
     const { repository, digest } = await this.#pushed('secure');
-    const where = [
-      '--registry-cacert',
-      authorityFile,
-      `${this.#world.secureReference(repository)}@${digest}`,
-    ];
+    const where = ['--registry-cacert', caFile, `${this.#world.secureReference(repository)}@${digest}`];
     await this.#cosign('sign', '--yes', '--key', 'cosign.key', ...this.#signing('legacy'), ...where);
     const how = ['--key', 'cosign.pub', '--insecure-ignore-tlog', '--new-bundle-format=false'];
     const verified = await this.#cosign('verify', ...how, ...where);

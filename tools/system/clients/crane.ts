@@ -95,10 +95,10 @@ export class Crane implements GraphClient, Runner {
     assertEqual((await this.#crane('ls', reference)).trim(), '', 'tags after deleting the manifest');
   }
 
-  /** Like every program in Go on Linux, it looks for authorities in the file that SSL_CERT_FILE names. */
+  /** Like every program in Go on Linux, it takes the CAs of the file that SSL_CERT_FILE names. */
   async #overTls(): Promise<void> {
-    const { host, authorityFile } = this.#world.secure;
-    const options = { env: { SSL_CERT_FILE: authorityFile } };
+    const { host, caFile } = this.#world.secure;
+    const options = { env: { SSL_CERT_FILE: caFile } };
     const program = this.#world.program('crane');
     await expectAccess(this.#world, this.client, (user, password) => {
       const login = ['auth', 'login', host, '-u', user, '--password-stdin'];

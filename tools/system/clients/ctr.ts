@@ -80,14 +80,14 @@ export class Ctr implements GraphClient, Runner {
     return this.#pull(sample, `${this.#world.reference(repository)}:v1`, ['--plain-http']);
   }
 
-  /** As on a node: a directory a registry, whose file names the authority. */
+  /** As on a node: a directory a registry, whose file names the CA. */
   async #overTls(): Promise<void> {
-    const { host, authorityFile } = this.#world.secure;
+    const { host, caFile } = this.#world.secure;
     const hosts = this.#world.scratch(this.client);
     mkdirSync(join(hosts, host));
     writeFileSync(
       join(hosts, host, 'hosts.toml'),
-      `[host."https://${host}"]\n  ca = ${JSON.stringify(authorityFile)}\n`,
+      `[host."https://${host}"]\n  ca = ${JSON.stringify(caFile)}\n`,
     );
     const sample = await ociImage('ctr, private CA');
     const name = this.#world.secureReference('ctr/secure');

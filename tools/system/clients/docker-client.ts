@@ -78,13 +78,13 @@ export class Docker implements Runner {
     return digest;
   }
 
-  /** The daemon looks for authorities in a directory that is named after the registry. */
+  /** The daemon looks for CAs in a directory that is named after the registry. */
   async #overTls(): Promise<void> {
-    const { host, authorityFile } = this.#world.secure;
+    const { host, caFile } = this.#world.secure;
     const directory = join('/etc/docker/certs.d', host);
     mkdirSync(directory, { recursive: true });
     try {
-      copyFileSync(authorityFile, join(directory, 'ca.crt'));
+      copyFileSync(caFile, join(directory, 'ca.crt'));
       await expectAccess(this.#world, this.client, (user, password) => this.#login(user, password, host));
       const repository = 'docker/secure';
       await this.#pushAndPull(repository, 1_000, `${this.#world.secureReference(repository)}:v1`);

@@ -126,9 +126,9 @@ export class Helm implements Runner {
   }
 
   async #overTls(): Promise<void> {
-    const { host, authorityFile } = this.#world.secure;
+    const { host, caFile } = this.#world.secure;
     await expectAccess(this.#world, this.client, (user, password) => {
-      const login = ['registry', 'login', '--ca-file', authorityFile, '-u', user, '--password-stdin', host];
+      const login = ['registry', 'login', '--ca-file', caFile, '-u', user, '--password-stdin', host];
       return this.#world.attempt(this.client, this.#world.program('helm'), login, { input: password });
     });
     const [chart, to] = [this.#world.scratch(this.client), this.#world.scratch(this.client)];
@@ -136,12 +136,12 @@ export class Helm implements Runner {
     const archive = 'secure-1.0.0.tgz';
     await this.#helm('package', chart, '-d', chart);
     const repository = `oci://${this.#world.secureReference('helm')}`;
-    await this.#helm('push', '--ca-file', authorityFile, join(chart, archive), repository);
+    await this.#helm('push', '--ca-file', caFile, join(chart, archive), repository);
     const cache = ['--content-cache', join(to, 'cache')];
     await this.#helm(
       'pull',
       '--ca-file',
-      authorityFile,
+      caFile,
       ...cache,
       '-d',
       to,

@@ -90,14 +90,14 @@ export class Notation implements Runner {
     assert(/Successfully verified/.test(await this.#notation('verify', reference)), 'notation verify');
   }
 
-  /** Like every program in Go on Linux, it looks for authorities in the file that SSL_CERT_FILE names. */
+  /** Like every program in Go on Linux, it takes the CAs of the file that SSL_CERT_FILE names. */
   async #overTls(): Promise<void> {
     this.#prepared ??= this.#prepare();
     await this.#prepared;
     const sample = await ociImage('notation, private CA');
     const repository = await this.#world.seed('notation-secure', sample);
     const reference = `${this.#world.secureReference(repository)}@${sample.root.digest}`;
-    const env = { ...this.#credentials, SSL_CERT_FILE: this.#world.secure.authorityFile };
+    const env = { ...this.#credentials, SSL_CERT_FILE: this.#world.secure.caFile };
     const program = this.#world.program('notation');
     const sign = ['sign', '--force-referrers-tag=false', reference];
     await this.#world.run(this.client, program, sign, { env });

@@ -245,18 +245,18 @@ export class Oras implements GraphClient, Runner {
   }
 
   async #overTls(): Promise<void> {
-    const { host, authorityFile } = this.#world.secure;
+    const { host, caFile } = this.#world.secure;
     await expectAccess(this.#world, this.client, (user, password) => {
-      const login = ['login', '--ca-file', authorityFile, host, '-u', user, '--password-stdin'];
+      const login = ['login', '--ca-file', caFile, host, '-u', user, '--password-stdin'];
       return this.#world.attempt(this.client, this.#world.program('oras'), login, { input: password });
     });
     const sample = await ociImage('oras, private CA');
     const reference = `${this.#world.secureReference('oras/secure')}:v1`;
     const from = writeLayout(this.#world.scratch(this.client), sample);
     const to = this.#world.scratch(this.client);
-    await this.#oras('cp', '--from-oci-layout', '--to-ca-file', authorityFile, `${from}:v1`, reference);
+    await this.#oras('cp', '--from-oci-layout', '--to-ca-file', caFile, `${from}:v1`, reference);
     await this.#world.expectStored('oras/secure', sample);
-    await this.#oras('cp', '--from-ca-file', authorityFile, '--to-oci-layout', reference, `${to}:v1`);
+    await this.#oras('cp', '--from-ca-file', caFile, '--to-oci-layout', reference, `${to}:v1`);
     expectLayout(to, sample);
   }
 

@@ -83,10 +83,10 @@ export class Podman implements Runner {
   }
 
   async #overTls(repository: string): Promise<void> {
-    const { host, authorityDirectory } = this.#world.secure;
+    const { host, caDirectory } = this.#world.secure;
     const way = {
       reference: (name: string) => this.#world.secureReference(name),
-      options: ['--cert-dir', authorityDirectory],
+      options: ['--cert-dir', caDirectory],
     };
     await expectAccess(this.#world, this.client, (user, password) =>
       this.#loginTo(host, way, user, password),

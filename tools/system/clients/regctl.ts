@@ -157,8 +157,8 @@ export class Regctl implements GraphClient, Runner {
   }
 
   async #overTls(): Promise<void> {
-    const { host, authority } = this.#world.secure;
-    await this.#regctl('registry', 'set', '--skip-check', '--cacert', authority, host);
+    const { host, ca } = this.#world.secure;
+    await this.#regctl('registry', 'set', '--skip-check', '--cacert', ca, host);
     await expectAccess(this.#world, this.client, (user, password) => {
       const login = ['registry', 'login', host, '-u', user, '--pass-stdin'];
       return this.#world.attempt(this.client, this.#world.program('regctl'), login, { input: password });

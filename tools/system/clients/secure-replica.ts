@@ -11,13 +11,13 @@ export interface SecurePlace {
   /** By IP address: several clients take `localhost` for a registry without TLS. */
   readonly host: string;
   /** PEM of the certificate authority, which no client trusts of itself. */
-  readonly authority: string;
-  readonly authorityFile: string;
-  /** Holds nothing but the authority, as the programs around containers/image want it. */
-  readonly authorityDirectory: string;
+  readonly ca: string;
+  readonly caFile: string;
+  /** Holds nothing but the CA, as the programs around containers/image want it. */
+  readonly caDirectory: string;
 }
 
-/** One more replica of the registry, whose certificate comes from an authority of our own. */
+/** One more replica of the registry, whose certificate comes from a CA of our own. */
 export class SecureReplica {
   readonly place: SecurePlace;
   readonly #process: AppProcess;
@@ -31,10 +31,10 @@ export class SecureReplica {
 
   static async start({ environment }: Cluster): Promise<SecureReplica> {
     const directory = mkdtempSync(join(tmpdir(), 'sluice-secure-'));
-    const authorityDirectory = mkdtempSync(join(tmpdir(), 'sluice-authority-'));
+    const caDirectory = mkdtempSync(join(tmpdir(), 'sluice-ca-'));
     const certificate = await createCertificate(directory);
-    const authorityFile = join(authorityDirectory, 'ca.crt');
-    copyFileSync(certificate.certificateFile, authorityFile);
+    const caFile = join(caDirectory, 'ca.crt');
+    copyFileSync(certificate.certificateFile, caFile);
     const process = new AppProcess('registry', {
       port: await freePort(),
       directory,
@@ -42,7 +42,7 @@ export class SecureReplica {
       certificate,
     });
     const { host } = new URL(process.url);
-    const place = { host, authority: certificate.pem, authorityFile, authorityDirectory };
+    const place = { host, ca: certificate.pem, caFile, caDirectory };
     const replica = new SecureReplica(place, process, directory);
     try {
       await process.launch();
@@ -53,9 +53,14 @@ export class SecureReplica {
     return replica;
   }
 
+  /** What it has logged, for a failed check. */
+  get output(): string {
+    return `--- ${this.#process.name} ${this.#process.url}\n${this.#process.output.slice(-4_000)}`;
+  }
+
   async stop(): Promise<void> {
     await this.#process.stop();
-    for (const path of [this.#directory, this.place.authorityDirectory]) {
+    for (const path of [this.#directory, this.place.caDirectory]) {
       rmSync(path, { recursive: true, force: true });
     }
   }

@@ -142,32 +142,18 @@ export class Skopeo implements GraphClient, Runner {
   }
 
   async #overTls(): Promise<void> {
-    const { host, authorityDirectory } = this.#world.secure;
+    const { host, caDirectory } = this.#world.secure;
     await expectAccess(this.#world, this.client, (user, password) => {
-      const login = ['login', '--cert-dir', authorityDirectory, '-u', user, '--password-stdin', host];
+      const login = ['login', '--cert-dir', caDirectory, '-u', user, '--password-stdin', host];
       return this.#world.attempt(this.client, 'skopeo', login, { input: password });
     });
     const sample = await ociImage('skopeo, private CA');
     const remote = `docker://${this.#world.secureReference('skopeo/secure')}:v1`;
     const from = writeDirectory(this.#world.scratch(this.client), sample);
     const to = this.#world.scratch(this.client);
-    await this.#skopeo(
-      'copy',
-      '--preserve-digests',
-      '--dest-cert-dir',
-      authorityDirectory,
-      `dir:${from}`,
-      remote,
-    );
+    await this.#skopeo('copy', '--preserve-digests', '--dest-cert-dir', caDirectory, `dir:${from}`, remote);
     await this.#world.expectStored('skopeo/secure', sample);
-    await this.#skopeo(
-      'copy',
-      '--preserve-digests',
-      '--src-cert-dir',
-      authorityDirectory,
-      remote,
-      `dir:${to}`,
-    );
+    await this.#skopeo('copy', '--preserve-digests', '--src-cert-dir', caDirectory, remote, `dir:${to}`);
     expectDirectory(to, sample);
   }
 

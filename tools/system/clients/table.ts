@@ -29,8 +29,8 @@ export const REASONS = {
 export type Reason = keyof typeof REASONS;
 
 /**
- * When a kind is run: before the kill of a replica (over TLS as well), during it, while one replica is left, while the object store hands
- * the blobs out, and under a policy that an admin has set.
+ * When a kind is run: before the kill of a replica, before it over TLS, during it, while one replica is left, while the
+ * object store hands the blobs out, and under a policy that an admin has set.
  */
 export type Phase = 'login' | 'gated' | 'secure' | 'killed' | 'degraded' | 'redirected' | 'lenient';
 
