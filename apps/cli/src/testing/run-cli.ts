@@ -26,5 +26,10 @@ export async function runCli(
 
 function textOf(stream: PassThrough): string {
   stream.end();
-  return (stream.read() as Buffer | null)?.toString('utf8') ?? '';
+  const chunks: Buffer[] = [];
+  // One read need not give all that was written.
+  for (let chunk = stream.read() as Buffer | null; chunk !== null; chunk = stream.read() as Buffer | null) {
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }

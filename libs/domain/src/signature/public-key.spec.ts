@@ -1,12 +1,11 @@
-import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { KeyError } from './errors.ts';
 import { keyHint, parsePublicKey } from './public-key.ts';
 
 const read = (name: string): string => readFileSync(new URL(`./testdata/${name}`, import.meta.url), 'utf8');
-const pemOf = (key: ReturnType<typeof generateKeyPairSync>['publicKey']): string =>
-  key.export({ type: 'spki', format: 'pem' }).toString();
+const pemOf = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }).toString();
 
 function codeOf(pem: string): string {
   try {

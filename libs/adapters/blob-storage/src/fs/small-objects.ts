@@ -77,7 +77,7 @@ class Thread {
     else waiting?.reject(Object.assign(new Error(failure.message), { code: failure.code }));
   }
 
-  #break(error: Error): void {
+  #break(error: unknown): void {
     this.isOver = true;
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();

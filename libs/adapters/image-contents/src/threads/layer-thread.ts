@@ -53,9 +53,9 @@ export class LayerThread {
     await this.#worker.terminate();
   }
 
-  #break(error: Error): void {
+  #break(error: unknown): void {
     this.isBroken = true;
-    if ('code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
       const reason = `reading the layer takes more than the ${this.#maxHeapMegabytes} MB of memory that it may use`;
       this.#reading?.settle({ outcome: 'unreadable', state: 'partial', reason });
     } else {
