@@ -17,6 +17,14 @@ export interface ShortcutDependencies {
   answered(method: 'GET' | 'HEAD', seconds: number): void;
 }
 
+/** What is sent for one content, ready to be written. */
+interface Answer {
+  readonly warning: string | null;
+  readonly fields: readonly string[];
+  /** A text goes out with the head in one piece, bytes would in two; each byte is a character of latin1. */
+  readonly text: string;
+}
+
 const PREFIX = '/v2/';
 const MARKER = '/manifests/';
 
@@ -27,11 +35,8 @@ const MARKER = '/manifests/';
  */
 export class ManifestShortcut {
   readonly #dependencies: ShortcutDependencies;
-  /** The head of an answer is that of its content and its warning. */
-  readonly #heads = new WeakMap<
-    Buffer,
-    { readonly warning: string | null; readonly fields: readonly string[] }
-  >();
+  /** By content, while that is in memory. */
+  readonly #answers = new WeakMap<Buffer, Answer>();
 
   constructor(dependencies: ShortcutDependencies) {
     this.#dependencies = dependencies;
@@ -57,17 +62,18 @@ export class ManifestShortcut {
     if (manifest === null) return false;
     if (!this.#dependencies.isWithinLimits(caller, request)) return false;
 
-    response.writeHead(200, this.#headOf(manifest) as string[]);
-    // A text goes out with the head in one piece, bytes would in two; each byte is a character of latin1.
-    if (method === 'GET') response.end(manifest.content.toString('latin1'), 'latin1');
+    const { fields, text } = this.#answerOf(manifest);
+    response.writeHead(200, fields as string[]);
+    if (method === 'GET') response.end(text, 'latin1');
     else response.end();
     this.#dependencies.answered(method, (performance.now() - startedAt) / 1_000);
     return true;
   }
 
-  #headOf(manifest: PulledManifest): readonly string[] {
-    const known = this.#heads.get(manifest.content);
-    if (known !== undefined && known.warning === manifest.warning) return known.fields;
+  #answerOf(manifest: PulledManifest): Answer {
+    const { content, warning } = manifest;
+    const known = this.#answers.get(content);
+    if (known !== undefined && known.warning === warning) return known;
     const fields = [
       'docker-distribution-api-version',
       'registry/2.0',
@@ -79,10 +85,11 @@ export class ManifestShortcut {
       etag(manifest.digest),
       'content-length',
       String(manifest.sizeBytes),
-      ...(manifest.warning === null ? [] : ['warning', warningHeader(manifest.warning)]),
+      ...(warning === null ? [] : ['warning', warningHeader(warning)]),
     ];
-    this.#heads.set(manifest.content, { warning: manifest.warning, fields });
-    return fields;
+    const answer = { warning, fields, text: content.toString('latin1') };
+    this.#answers.set(content, answer);
+    return answer;
   }
 }
 

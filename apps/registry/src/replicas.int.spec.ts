@@ -63,6 +63,23 @@ describe('two replicas that answer from memory', () => {
     }
   });
 
+  it('count both in their metrics, each once however often these are read', async () => {
+    const [replica] = replicas;
+    const [client] = clients;
+    await pushGreen('counted');
+    const series = 'sluice_http_requests_total{route="/v2/*",method="GET",code="200"}';
+    const counted = async (): Promise<number> => {
+      const lines = (await replica.metrics.registry.metrics()).split('\n');
+      return Number(lines.find((line) => line.startsWith(series))?.slice(series.length));
+    };
+    const before = await counted();
+    for (let pulls = 1; pulls <= 3; pulls++) {
+      await client.request('GET', pathOf('counted'));
+      await vi.waitFor(async () => expect(await counted()).toBe(before + pulls));
+    }
+    expect(await counted()).toBe(before + 3);
+  });
+
   it('quote the warning of the verdict that holds, also from memory', async () => {
     const digest = await pushGreen('amber');
     for (const message of ['scan: first', 'scan: second']) {

@@ -70,9 +70,9 @@ export async function createRegistryHandler(parts: RegistryHandlerParts): Promis
 }
 
 function shortcutOf({ dataPlane, metrics, trustedProxies }: RegistryHandlerParts): ManifestShortcut {
-  const counts = {
-    GET: metrics.requests.labels({ route: ROUTE, method: 'GET', code: 200 }),
-    HEAD: metrics.requests.labels({ route: ROUTE, method: 'HEAD', code: 200 }),
+  const tallies = {
+    GET: metrics.tallyOf({ route: ROUTE, method: 'GET', code: 200 }),
+    HEAD: metrics.tallyOf({ route: ROUTE, method: 'HEAD', code: 200 }),
   };
   const durations = {
     GET: metrics.requestDuration.labels({ route: ROUTE, method: 'GET' }),
@@ -85,7 +85,7 @@ function shortcutOf({ dataPlane, metrics, trustedProxies }: RegistryHandlerParts
       dataPlane.manifests.recall(repository, reference, caller),
     isWithinLimits: (caller, request) => dataPlane.authentication.isWithinLimits(caller, addressOf(request)),
     answered: (method, seconds) => {
-      counts[method].inc();
+      tallies[method].count += 1;
       durations[method].observe(seconds);
     },
   });

@@ -73,11 +73,12 @@ export class TestRegistry {
   readonly storageDirectory: string;
   /** What this replica asks the database for. */
   readonly reads: RegistryReads;
+  readonly metrics: Metrics;
   readonly #coherence: ReadCoherence;
   readonly #close: () => Promise<void>;
 
   private constructor(
-    parts: Pick<TestRegistry, 'database' | 'host' | 'denials' | 'storageDirectory' | 'reads'>,
+    parts: Pick<TestRegistry, 'database' | 'host' | 'denials' | 'storageDirectory' | 'reads' | 'metrics'>,
     coherence: ReadCoherence,
     close: () => Promise<void>,
   ) {
@@ -86,6 +87,7 @@ export class TestRegistry {
     this.denials = parts.denials;
     this.storageDirectory = parts.storageDirectory;
     this.reads = parts.reads;
+    this.metrics = parts.metrics;
     this.#coherence = coherence;
     this.#close = close;
   }
@@ -155,17 +157,18 @@ export class TestRegistry {
       challenge: { publicUrl: PUBLIC_URL, service: 'sluice', trustForwardedProto: true },
       ...(options.pace === undefined ? {} : { pace: options.pace }),
     };
+    const metrics = new Metrics();
     const handler = await createRegistryHandler({
       dataPlane,
       tokenEndpoint: identity.tokenEndpoint,
-      metrics: new Metrics(),
+      metrics,
       logger: createLogger('error'),
       trustedProxies: options.trustedProxies ?? [],
     });
     const server = createServer(handler.handle);
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
     const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const parts = { database, host, denials: denials.denials, storageDirectory, reads };
+    const parts = { database, host, denials: denials.denials, storageDirectory, reads, metrics };
     return new TestRegistry(parts, coherence, async () => {
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));

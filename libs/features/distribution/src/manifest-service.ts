@@ -91,7 +91,8 @@ export class ManifestService {
     this.#leaseSeconds = settings.leaseSeconds;
     this.#contents = new LRUCache({
       maxSize: settings.cacheBytes,
-      sizeCalculation: (content) => content.length + 512,
+      // Whoever answers from memory may hold it once more as text.
+      sizeCalculation: (content) => content.length * 2 + 512,
     });
   }
 

@@ -75,7 +75,8 @@ export function createIdentity(ports: IdentityPorts, options: IdentityOptions): 
   const now = options.now ?? (() => new Date());
   const passwords = new Passwords();
   const hasher = new SecretHasher(options.pepper ?? null);
-  const registryTokens = new RegistryTokens(tokenKeys, { issuer: publicUrl, service }, now);
+  const milliseconds = options.now === undefined ? Date.now : () => now().getTime();
+  const registryTokens = new RegistryTokens(tokenKeys, { issuer: publicUrl, service }, milliseconds);
   const workloads = new WorkloadIdentity(
     { issuers: gitlabIssuers, audience: publicUrl },
     issuerKeys,

@@ -36,7 +36,7 @@ const access = [{ repository: 'team/app', actions: ['pull', 'push'] }] as const;
 function setUp() {
   const keys = new OneKey();
   const clock = { now: new Date('2026-11-21T12:00:00Z') };
-  const tokens = new RegistryTokens(keys, SETTINGS, () => clock.now);
+  const tokens = new RegistryTokens(keys, SETTINGS, () => clock.now.getTime());
   const tick = (seconds: number) => {
     clock.now = new Date(clock.now.getTime() + seconds * 1_000);
   };

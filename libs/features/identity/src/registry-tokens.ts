@@ -65,14 +65,15 @@ export interface IssuedToken {
 export class RegistryTokens {
   readonly #keys: TokenKeys;
   readonly #settings: TokenSettings;
-  readonly #now: () => Date;
+  readonly #now: () => number;
   readonly #verified = new LRUCache<string, { caller: Caller; expiresAt: number }>({
     max: VERIFIED_MAX,
     maxSize: VERIFIED_BYTES_MAX,
     sizeCalculation: (_, token) => token.length * BYTES_PER_CHARACTER,
   });
 
-  constructor(keys: TokenKeys, settings: TokenSettings, now: () => Date = () => new Date()) {
+  /** @param now milliseconds since 1970: a pull from memory asks, and a Date would be made for each */
+  constructor(keys: TokenKeys, settings: TokenSettings, now: () => number = Date.now) {
     this.#keys = keys;
     this.#settings = settings;
     this.#now = now;
@@ -87,8 +88,7 @@ export class RegistryTokens {
    */
   async issue(caller: Caller, access: readonly RepositoryAccess[], until: Date | null): Promise<IssuedToken> {
     const { kid, privateKey } = await this.#keys.signing();
-    const now = this.#now();
-    const issuedAt = Math.floor(now.getTime() / 1_000);
+    const issuedAt = Math.floor(this.#now() / 1_000);
     const end = until === null ? Infinity : Math.floor(until.getTime() / 1_000);
     const expires = Math.min(issuedAt + TOKEN_SECONDS, end);
     const { principal } = caller;
@@ -121,7 +121,7 @@ export class RegistryTokens {
   /** The caller of a token that was verified before and has not expired; null for every other. */
   known(token: string): Caller | null {
     const known = this.#verified.get(token);
-    return known !== undefined && known.expiresAt > this.#now().getTime() ? known.caller : null;
+    return known !== undefined && known.expiresAt > this.#now() ? known.caller : null;
   }
 
   /**
@@ -142,11 +142,11 @@ export class RegistryTokens {
         audience: this.#settings.service,
         requiredClaims: ['exp', 'iat', 'jti'],
         clockTolerance: CLOCK_LEEWAY_SECONDS,
-        currentDate: now,
+        currentDate: new Date(now),
       });
       const caller = toCaller(payload);
       const expiresAt = (payload.exp ?? 0) * 1_000;
-      if (expiresAt > now.getTime()) this.#verified.set(token, { caller, expiresAt });
+      if (expiresAt > now) this.#verified.set(token, { caller, expiresAt });
       return caller;
     } catch (error) {
       if (error instanceof AccessError) throw error;
