@@ -5,6 +5,8 @@ import type { Bench, Row, Sample } from './rows/row.ts';
 /** What one registry did in one row. */
 export interface Figure {
   readonly registry: string;
+  /** One for each round, in their order. */
+  readonly values: readonly number[];
   readonly median: number;
   readonly lowest: number;
   readonly highest: number;
@@ -49,27 +51,32 @@ export async function compare(
 }
 
 function figureOf(registry: string, row: Row, samples: readonly (Sample & { cpuMs: number })[]): Figure {
-  const values = samples.map(({ value }) => value).toSorted((a, b) => a - b);
-  const cpu = samples.map(({ cpuMs }) => cpuMs).toSorted((a, b) => a - b);
+  const values = samples.map(({ value }) => value);
   return {
     registry,
+    values,
     median: median(values),
-    lowest: values[0] ?? Number.NaN,
-    highest: values.at(-1) ?? Number.NaN,
-    cpuMs: row.operation === null ? null : median(cpu),
+    lowest: Math.min(...values),
+    highest: Math.max(...values),
+    cpuMs: row.operation === null ? null : median(samples.map(({ cpuMs }) => cpuMs)),
   };
 }
 
-function median(sorted: readonly number[]): number {
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? Number.NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** How many times better Sluice is than the peer. */
+/**
+ * How many times better Sluice is than the peer: the median of what the rounds say, because a machine that is shared is
+ * faster at one time than at another, and the turns of one round follow each other.
+ */
 export function ratio({ row, figures }: RowResult, peer: string): number | null {
   const own = figures.find(({ registry }) => registry === 'Sluice');
   const other = figures.find(({ registry }) => registry === peer);
   if (own === undefined || other === undefined) return null;
-  return row.higherIsBetter ? own.median / other.median : other.median / own.median;
+  const ratios = own.values.map((value, round) => value / (other.values[round] ?? Number.NaN));
+  return median(row.higherIsBetter ? ratios : ratios.map((times) => 1 / times));
 }

@@ -12,6 +12,7 @@ import { ROOT } from '../system/paths.ts';
 import { compare, ratio, type RowResult } from './compare.ts';
 import { conditionsOf } from './conditions.ts';
 import { Driver } from './driver/driver.ts';
+import { ownCostOf } from './driver/own-cost.ts';
 import { type Options, parseOptions, selects } from './options.ts';
 import { benchPages, PAGE_RATIO_MAX, type PageFigure } from './pages.ts';
 import { DISTRIBUTION } from './registries/distribution.ts';
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
   if (rows.length === 0 && !hasPages)
     throw new Error(`--only ${options.only.join(',')}: no row has such an id`);
   const tools = [
+    ['wrk'],
     options.standalone ? [] : ['postgresql-15'],
     options.peers.includes('distribution') ? ['registry'] : [],
   ];
@@ -41,8 +43,10 @@ async function main(): Promise<void> {
 
   const driver = new Driver();
   try {
-    const ownCost = await driver.ownCost();
-    console.log(`the driver itself costs ${ownCost.toFixed(1)} us of CPU time a small request`);
+    const ownCost = await ownCostOf(driver);
+    console.log(
+      `a small request costs the driver itself ${ownCost.driver.toFixed(1)} us of CPU time, wrk ${ownCost.wrk.toFixed(1)}`,
+    );
     const seed = await buildSeed();
     const results = new Map<TransportName, RowResult[]>();
     for (const transport of rows.length === 0 ? [] : options.transports) {

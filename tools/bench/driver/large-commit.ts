@@ -28,5 +28,5 @@ export async function largeCommit(task: LargeCommitTask): Promise<Outcome> {
     await finishUpload(connection, task, task.fields, targetOf(patched.head), digest);
     seconds = (performance.now() - startedAt) / 1_000;
   });
-  return { seconds, operations: 1, bytes: task.sizeBytes, latency: null };
+  return { seconds, operations: 1, bytes: task.sizeBytes };
 }

@@ -3,11 +3,6 @@ import type { Endpoint } from './connection.ts';
 /** Header fields of every request of a client. */
 export type Fields = Readonly<Record<string, string>>;
 
-export interface Latency {
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
-
 export interface RepeatTask {
   readonly kind: 'repeat';
   readonly endpoint: Endpoint;
@@ -60,6 +55,4 @@ export interface Outcome {
   readonly seconds: number;
   readonly operations: number;
   readonly bytes: number;
-  /** Of one operation; null where there is one only. */
-  readonly latency: Latency | null;
 }

@@ -20,12 +20,7 @@ export async function pushBlobs(task: PushBlobsTask): Promise<Outcome> {
     await finishUpload(connection, task, client.fields, targetOf(patched.head), blob.digest);
   });
   const seconds = (performance.now() - startedAt) / 1_000;
-  return {
-    seconds,
-    operations: blobs.length,
-    bytes: blobs.length * task.sizeBytes,
-    latency: null,
-  };
+  return { seconds, operations: blobs.length, bytes: blobs.length * task.sizeBytes };
 }
 
 interface FreshBlob {

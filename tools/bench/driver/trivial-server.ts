@@ -5,7 +5,7 @@ import type { Endpoint } from './connection.ts';
 const BODY = 'x'.repeat(1_024);
 const ANSWER = `HTTP/1.1 200 OK\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
 
-/** A server that answers whatever it is sent with the same 1 KiB, to know what the driver itself costs. */
+/** A server that answers whatever it is sent with the same 1 KiB, to know what sending requests costs by itself. */
 export async function startTrivialServer(): Promise<{ endpoint: Endpoint; stop(): Promise<number> }> {
   const worker = new Worker(new URL(import.meta.url));
   const port = await new Promise<number>((resolve) => worker.once('message', resolve));

@@ -2,7 +2,7 @@ import type { PushImagesTask } from '../driver/messages.ts';
 import { PROJECT, type Registry } from '../registries/registry.ts';
 import { MEBIBYTE, REPOSITORY, TAG } from '../seed.ts';
 import { residentMegabytes } from '../process-usage.ts';
-import type { Bench, Row } from './row.ts';
+import { type Bench, COMPILING_TURNS, type Row } from './row.ts';
 
 const IMAGE_CLIENTS = 10;
 /** Two layers of an image that changes little from build to build. */
@@ -40,7 +40,7 @@ export const PUSHES: readonly Row[] = [
     higherIsBetter: true,
     operation: 'image',
     goals: { plain: { best: 1 }, tls: {} },
-    warmUps: 4,
+    warmUps: COMPILING_TURNS,
     isForPeers: true,
     async measure(bench, registry) {
       const clients = await clientsOf(bench, registry, IMAGE_CLIENTS);

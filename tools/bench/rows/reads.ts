@@ -1,46 +1,54 @@
-import type { RepeatTask } from '../driver/messages.ts';
+import { getRepeatedly } from '../driver/wrk.ts';
 import { MEBIBYTE, REPOSITORY, type Seed, TAG } from '../seed.ts';
-import type { Row } from './row.ts';
+import { COMPILING_TURNS, type Row } from './row.ts';
 
 const CONNECTIONS = 16;
 const DOWNLOADS = 4;
 
-type Request = Pick<RepeatTask, 'method' | 'paths'>;
-
 const MANIFEST_GOALS = { distribution: 5, zot: 3 };
 
-/** Small requests over and over: requests per second. */
 export const READS: readonly Row[] = [
-  requests('manifest-tag', 'manifest GET by tag', MANIFEST_GOALS, () => ({
-    method: 'GET',
-    paths: [`/v2/${REPOSITORY}/manifests/${TAG}`],
-  })),
-  requests('manifest-digest', 'manifest GET by digest', MANIFEST_GOALS, ({ image }) => ({
-    method: 'GET',
-    paths: [`/v2/${REPOSITORY}/manifests/${image.manifest.digest}`],
-  })),
-  requests('blob-head', 'blob HEAD', {}, (seed) => ({
-    method: 'HEAD',
-    paths: [`/v2/${REPOSITORY}/blobs/${seed.layer(1)}`],
-  })),
+  manifestGet('tag', () => TAG),
+  manifestGet('digest', ({ image }) => image.manifest.digest),
+  blobHead(),
   download(1),
   download(10),
   download(100),
 ];
 
-function requests(
-  id: string,
-  title: string,
-  goals: Row['goals']['plain'],
-  requestOf: (seed: Seed) => Request,
-): Row {
+function manifestGet(by: 'tag' | 'digest', referenceOf: (seed: Seed) => string): Row {
   return {
-    id,
-    title: `${title}, ${CONNECTIONS} connections`,
+    id: `manifest-${by}`,
+    title: `manifest GET by ${by}, ${CONNECTIONS} connections`,
     unit: 'requests/s',
     higherIsBetter: true,
     operation: 'request',
-    goals: { plain: goals, tls: goals },
+    goals: { plain: MANIFEST_GOALS, tls: MANIFEST_GOALS },
+    warmUps: COMPILING_TURNS,
+    isForPeers: true,
+    async measure({ seed, quick }, registry) {
+      const authorization = await registry.authorization([REPOSITORY], ['pull']);
+      const { seconds, operations } = await getRepeatedly({
+        endpoint: registry.endpoint,
+        connections: CONNECTIONS,
+        path: `/v2/${REPOSITORY}/manifests/${referenceOf(seed)}`,
+        fields: { authorization, accept: seed.image.manifest.mediaType },
+        seconds: secondsOf(quick),
+      });
+      return { value: operations / seconds, operations };
+    },
+  };
+}
+
+function blobHead(): Row {
+  return {
+    id: 'blob-head',
+    title: `blob HEAD, ${CONNECTIONS} connections`,
+    unit: 'requests/s',
+    higherIsBetter: true,
+    operation: 'request',
+    goals: { plain: {}, tls: {} },
+    warmUps: COMPILING_TURNS,
     isForPeers: true,
     async measure({ driver, seed, quick }, registry) {
       const authorization = await registry.authorization([REPOSITORY], ['pull']);
@@ -48,13 +56,19 @@ function requests(
         kind: 'repeat',
         endpoint: registry.endpoint,
         connections: CONNECTIONS,
-        fields: { authorization, accept: seed.image.manifest.mediaType },
-        limit: { seconds: quick ? 2 : 4 },
-        ...requestOf(seed),
+        // wrk waits for the body that the answer to a HEAD announces.
+        method: 'HEAD',
+        paths: [`/v2/${REPOSITORY}/blobs/${seed.layer(1)}`],
+        fields: { authorization },
+        limit: { seconds: secondsOf(quick) },
       });
       return { value: operations / seconds, operations };
     },
   };
+}
+
+function secondsOf(quick: boolean): number {
+  return quick ? 2 : 4;
 }
 
 function download(mebibytes: 1 | 10 | 100): Row {

@@ -2,6 +2,12 @@ import type { Driver } from '../driver/driver.ts';
 import type { Registry } from '../registries/registry.ts';
 import type { Seed } from '../seed.ts';
 
+/**
+ * Warm-ups of rows whose turns are short and busy: a program that is compiled while it runs takes more than one of them
+ * to be what it is from then on.
+ */
+export const COMPILING_TURNS = 4;
+
 /** What a row needs to measure. */
 export interface Bench {
   readonly driver: Driver;
@@ -39,10 +45,7 @@ export interface Row {
   readonly goals: { readonly plain: Goals; readonly tls: Goals };
   /** Rows that take long are measured once and only over plain HTTP. */
   readonly isLong?: true;
-  /**
-   * Turns of every side before those that count, 1 unless said: a program that is compiled while it runs takes more than
-   * one short turn to be what it is from then on.
-   */
+  /** Turns of every side before those that count, 1 unless said. */
   readonly warmUps?: number;
   /** False for peers that it would take too long. */
   readonly isForPeers: boolean;

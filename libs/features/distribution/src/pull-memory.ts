@@ -10,6 +10,8 @@ const ENTRIES_MAX = 50_000;
 const PRINCIPALS_MAX = 50_000;
 /** A net under the notifications: what nobody told to forget is read anew after this long. */
 const REMEMBER_MS = 60_000;
+/** How exactly that is kept: the cache asks for the time once in this span. */
+const REMEMBER_RESOLUTION_MS = 1_000;
 
 /** One per repository, so that all that is remembered of it ends at once. */
 interface RepositoryMark {
@@ -34,10 +36,18 @@ interface Entry<Found> {
  */
 export class PullMemory<Found extends Pullable> {
   readonly #coherence: ReadCoherence;
-  readonly #entries = new LRUCache<string, Entry<Found>>({ max: ENTRIES_MAX, ttl: REMEMBER_MS });
+  readonly #entries = new LRUCache<string, Entry<Found>>({
+    max: ENTRIES_MAX,
+    ttl: REMEMBER_MS,
+    ttlResolution: REMEMBER_RESOLUTION_MS,
+  });
   readonly #marks = new Map<string, RepositoryMark>();
   /** Id of a principal -> its current epoch. */
-  readonly #epochs = new LRUCache<string, number>({ max: PRINCIPALS_MAX, ttl: REMEMBER_MS });
+  readonly #epochs = new LRUCache<string, number>({
+    max: PRINCIPALS_MAX,
+    ttl: REMEMBER_MS,
+    ttlResolution: REMEMBER_RESOLUTION_MS,
+  });
 
   constructor(coherence: ReadCoherence) {
     this.#coherence = coherence;
