@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readdir, rm, symlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf, OCI_CONFIG, rawExchange, TestClient } from './testing/test-client.ts';
@@ -116,6 +117,31 @@ describe('pushing a blob', () => {
     expect(answer.headers.get('range')).toBe('0-0');
     expect(answer.headers.get('docker-upload-uuid')).toBeTruthy();
     expect(answer.headers.get('location')).toMatch(/^\/v2\/team\/app\/web\/blobs\/uploads\/[0-9a-f-]+$/);
+  });
+
+  it('takes a request without Content-Length as one without a body (RFC 9112, 6.3)', async () => {
+    const [host = '', port = ''] = registry.host.split(':');
+    const send = (method: string, where: string): Promise<string> => {
+      const socket = connect(Number(port), host);
+      socket.write(
+        `${method} ${where} HTTP/1.1\r\nHost: ${registry.host}\r\nConnection: close\r\n` +
+          `Authorization: ${basic('dev')}\r\n\r\n`,
+      );
+      return text(socket);
+    };
+    const empty = digestOf('');
+    const location = await dev.begin(REPOSITORY);
+    expect(await send('POST', `/v2/${REPOSITORY}/blobs/uploads/`)).toMatch(/^HTTP\/1\.1 202 /);
+    expect(await send('POST', `/v2/${REPOSITORY}/blobs/uploads/?digest=${empty}`)).toMatch(
+      /^HTTP\/1\.1 201 /,
+    );
+    expect(await send('PATCH', location)).toMatch(/^HTTP\/1\.1 202 /);
+    expect(await send('PUT', `${location}?digest=${empty}`)).toMatch(/^HTTP\/1\.1 201 /);
+    expect(await send('PUT', `/v2/${REPOSITORY}/manifests/none`)).toMatch(
+      /^HTTP\/1\.1 400 [^]*MANIFEST_INVALID/,
+    );
+    expect(await send('PUT', `/v2/${REPOSITORY}/manifests/NOT A TAG`)).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await send('DELETE', `/v2/${REPOSITORY}/blobs/uploads/none`)).toMatch(/^HTTP\/1\.1 404 /);
   });
 
   it('refuses a chunk out of order with 416 and says where to go on; any earlier location still works', async () => {

@@ -19,6 +19,14 @@ const HEADER_BYTES_MAX = 65_536;
 const KEEP_ALIVE_MS = 75_000;
 const HEADERS_MS = 60_000;
 
+/** What every server is made with that requests come in by. */
+export const HTTP_OPTIONS = {
+  maxHeaderSize: HEADER_BYTES_MAX,
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  /** A request without a body has ended from the start: who reads one asks `readableEnded`, and waits for no event. */
+  optimizeEmptyRequests: true,
+} as const;
+
 /** One TCP port, plain or TLS, that hands every request to the endpoint that owns its path. */
 export class HttpListener {
   readonly #server: Server | TlsServer;
@@ -39,9 +47,8 @@ export class HttpListener {
     logger: Logger,
   ): Promise<HttpListener> {
     const files = tlsFiles(config);
-    const options = { maxHeaderSize: HEADER_BYTES_MAX, keepAliveTimeout: KEEP_ALIVE_MS };
     const server =
-      files === null ? createServer(options) : createTlsServer({ ...options, ...readTls(files) });
+      files === null ? createServer(HTTP_OPTIONS) : createTlsServer({ ...HTTP_OPTIONS, ...readTls(files) });
     // Uploads take as long as they take; the data plane watches their progress itself.
     server.requestTimeout = 0;
     server.headersTimeout = HEADERS_MS;

@@ -1,6 +1,6 @@
 export { loadProcessConfig } from './config.ts';
 export { Host, type HostConfig } from './host.ts';
-export { localUrl, prepareListening } from './http-listener.ts';
+export { HTTP_OPTIONS, localUrl, prepareListening } from './http-listener.ts';
 export { type IdentityParts, openIdentity } from './identity.ts';
 export { type JobWork, reportTo } from './job-workers.ts';
 export type { Limits } from './limits.ts';

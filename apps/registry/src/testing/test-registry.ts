@@ -33,6 +33,7 @@ import { JwksIssuerKeys } from '@sluice/gitlab-client/jwks';
 import { createIdentity, type Identity, KeyFile, Passwords, SecretHasher } from '@sluice/identity';
 import { createLogger, Metrics } from '@sluice/platform';
 import type { RateLimiter } from '@sluice/rate-limits';
+import { HTTP_OPTIONS } from '@sluice/runtime';
 import type { BodyPace } from '../http/request-body.ts';
 import { createRegistryHandler } from '../server.ts';
 
@@ -165,7 +166,7 @@ export class TestRegistry {
       logger: createLogger('error'),
       trustedProxies: options.trustedProxies ?? [],
     });
-    const server = createServer(handler.handle);
+    const server = createServer(HTTP_OPTIONS, handler.handle);
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
     const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     const parts = { database, host, denials: denials.denials, storageDirectory, reads, metrics };
