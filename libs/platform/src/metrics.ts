@@ -8,7 +8,7 @@ export interface RequestTally {
 /** The metrics of one process. Labels are bounded: route patterns and codes, never names or digests. */
 export class Metrics {
   readonly registry = new Registry();
-  readonly #tallies: { readonly tally: RequestTally; enter(count: number): void }[] = [];
+  readonly #tallies: { readonly tally: RequestTally; readonly counter: Counter.Internal }[] = [];
   readonly requests = new Counter({
     name: 'sluice_http_requests_total',
     help: 'HTTP requests answered.',
@@ -45,14 +45,13 @@ export class Metrics {
    */
   tallyOf(labels: { readonly route: string; readonly method: string; readonly code: number }): RequestTally {
     const tally = { count: 0 };
-    const child = this.requests.labels(labels);
-    this.#tallies.push({ tally, enter: (count) => child.inc(count) });
+    this.#tallies.push({ tally, counter: this.requests.labels(labels) });
     return tally;
   }
 
   #enterTallies(): void {
-    for (const { tally, enter } of this.#tallies) {
-      enter(tally.count);
+    for (const { tally, counter } of this.#tallies) {
+      counter.inc(tally.count);
       tally.count = 0;
     }
   }
