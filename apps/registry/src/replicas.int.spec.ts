@@ -63,7 +63,7 @@ describe('two replicas that answer from memory', () => {
     }
   });
 
-  it('count both in their metrics, each once however often these are read', async () => {
+  it('count what is remembered like what is looked up, once however often the metrics are read', async () => {
     const [replica] = replicas;
     const [client] = clients;
     await pushGreen('counted');
