@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PulledManifest } from '@sluice/distribution';
 import type { Caller } from '@sluice/domain/access';
 import type { RepositoryName } from '@sluice/domain/oci';
@@ -44,13 +44,14 @@ export class ManifestShortcut {
 
   /** Answers the request and returns true, or leaves it untouched. */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
-    const { method, url = '', headers } = request;
+    const { method, url = '' } = request;
     if ((method !== 'GET' && method !== 'HEAD') || !url.startsWith(PREFIX)) return false;
     const marker = url.lastIndexOf(MARKER);
-    if (marker < PREFIX.length || headers['if-none-match'] !== undefined) return false;
-    if (headers.authorization === undefined || hasBody(headers)) return false;
+    if (marker < PREFIX.length) return false;
     const startedAt = performance.now();
-    const caller = this.#dependencies.knownCaller(headers.authorization);
+    const authorization = soleCredential(request.rawHeaders);
+    if (authorization === null) return false;
+    const caller = this.#dependencies.knownCaller(authorization);
     if (caller === null) return false;
 
     const name = url.slice(PREFIX.length, marker);
@@ -93,7 +94,24 @@ export class ManifestShortcut {
   }
 }
 
-/** A pull has none; the framework watches those who send one all the same. */
-function hasBody(headers: IncomingHttpHeaders): boolean {
-  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+/**
+ * The Authorization field, if nothing beside it changes the answer: a condition does, and so does a body, which a pull
+ * has none of. It is looked for among the fields as they came, names and values in turn, because asking the object of
+ * all of them for what is not there is slow.
+ */
+function soleCredential(rawHeaders: readonly string[]): string | null {
+  let authorization: string | null = null;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    switch (rawHeaders[at]?.toLowerCase()) {
+      case 'authorization':
+        // As everywhere in Node, the first one counts.
+        authorization ??= rawHeaders[at + 1] ?? null;
+        break;
+      case 'if-none-match':
+      case 'content-length':
+      case 'transfer-encoding':
+        return null;
+    }
+  }
+  return authorization;
 }

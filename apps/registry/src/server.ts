@@ -75,8 +75,8 @@ function shortcutOf({ dataPlane, metrics, trustedProxies }: RegistryHandlerParts
     HEAD: metrics.tallyOf({ route: ROUTE, method: 'HEAD', code: 200 }),
   };
   const durations = {
-    GET: metrics.requestDuration.labels({ route: ROUTE, method: 'GET' }),
-    HEAD: metrics.requestDuration.labels({ route: ROUTE, method: 'HEAD' }),
+    GET: metrics.requestDuration.of({ route: ROUTE, method: 'GET' }),
+    HEAD: metrics.requestDuration.of({ route: ROUTE, method: 'HEAD' }),
   };
   const addressOf = addressReader(trustedProxies);
   return new ManifestShortcut({

@@ -23,10 +23,8 @@ export function observeRequests(server: FastifyInstance, metrics: Metrics): void
       const route = request.routeOptions.url ?? 'unknown';
       metrics.inflight.dec();
       metrics.requests.inc({ route, method: request.method, code: reply.raw.statusCode });
-      metrics.requestDuration.observe(
-        { route, method: request.method },
-        (performance.now() - startedAt) / 1_000,
-      );
+      const series = metrics.requestDuration.of({ route, method: request.method });
+      series.observe((performance.now() - startedAt) / 1_000);
     });
     done();
   });

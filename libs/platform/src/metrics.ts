@@ -1,4 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { DurationHistogram } from './duration-histogram.ts';
 
 /** Every sample of the event loop's lag wakes the process; at the usual 10 ms that is most of what an idle one does. */
 const LAG_SAMPLE_MS = 100;
@@ -19,12 +20,12 @@ export class Metrics {
     registers: [this.registry],
     collect: () => this.#enterTallies(),
   });
-  readonly requestDuration = new Histogram({
+  readonly requestDuration = new DurationHistogram({
     name: 'sluice_http_request_duration_seconds',
     help: 'Time from the request to the end of the answer.',
     labelNames: ['route', 'method'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
-    registers: [this.registry],
+    register: this.registry,
   });
   readonly inflight = new Gauge({
     name: 'sluice_http_inflight_requests',
