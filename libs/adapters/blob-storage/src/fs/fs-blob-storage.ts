@@ -17,6 +17,7 @@ import { BatchWriter } from './batch-writer.ts';
 import { HeldUploads, readBeginning } from './held-uploads.ts';
 import { sendFile } from './send-file.ts';
 import { SmallObjects } from './small-objects.ts';
+import { WarmObjects } from './warm-objects.ts';
 
 const READ_BUFFER_BYTES = 1024 * 1024;
 const COMPLETE_MAX = 10_000;
@@ -39,6 +40,7 @@ export class FsBlobStorage extends BlobStorage {
   readonly #complete = new Map<string, number>();
   readonly #held = new HeldUploads();
   readonly #small = new SmallObjects();
+  readonly #warm = new WarmObjects();
 
   private constructor(root: string) {
     super();
@@ -106,15 +108,20 @@ export class FsBlobStorage extends BlobStorage {
   async read(key: string, range?: ObjectRange): Promise<Readable> {
     return withTypedErrors('cannot read the blob', async () => {
       const file = await open(this.#path('blobs', key), constants.O_RDONLY);
-      const [first, last] =
-        range === undefined ? [0, (await file.stat()).size - 1] : [range.first, range.last];
+      const { first, last } = range ?? { first: 0, last: (await file.stat()).size - 1 };
       if (last < first) {
         await file.close();
         return Readable.from([]);
       }
       const stream = file.createReadStream({ highWaterMark: READ_BUFFER_BYTES, start: first, end: last });
-      const sendTo = (sink: Writable): Promise<void> =>
-        sendFile(file, first, last, sink).finally(() => stream.destroy());
+      const sendTo = async (sink: Writable): Promise<void> => {
+        try {
+          await sendFile(file, { first, last }, sink, { isWarm: this.#warm.has(key, last) });
+          if (first === 0) this.#warm.sent(key, last);
+        } finally {
+          stream.destroy();
+        }
+      };
       return Object.assign(stream, { sendTo } satisfies SendsItself);
     });
   }

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sendFile } from './send-file.ts';
 
 const CONTENT = randomBytes(3_500_000);
+const WHOLE = { first: 0, last: CONTENT.length - 1 };
 
 /** Takes its time with every chunk and keeps a copy only then: a buffer that is written again too early shows. */
 function slowSink(): { sink: Writable; received: () => Buffer } {
@@ -23,7 +24,10 @@ function slowSink(): { sink: Writable; received: () => Buffer } {
   return { sink, received: () => Buffer.concat(chunks) };
 }
 
-describe('sending a file', () => {
+describe.each([
+  ['that is read by another thread', false],
+  ['that is in the memory of the kernel', true],
+])('sending a file %s', (_, isWarm) => {
   let directory: string;
   let file: FileHandle;
   beforeAll(async () => {
@@ -38,37 +42,39 @@ describe('sending a file', () => {
 
   it('writes every byte once and in order, never touching a buffer that is still under way', async () => {
     const { sink, received } = slowSink();
-    await sendFile(file, 0, CONTENT.length - 1, sink);
+    await sendFile(file, WHOLE, sink, { isWarm });
     expect(received().equals(CONTENT)).toBe(true);
   });
 
   it('writes a range, both ends counted, and leaves the sink open', async () => {
     const { sink, received } = slowSink();
-    await sendFile(file, 1_000, 700_000, sink);
+    await sendFile(file, { first: 1_000, last: 700_000 }, sink, { isWarm });
     expect(received().equals(CONTENT.subarray(1_000, 700_001))).toBe(true);
     expect(sink.writable).toBe(true);
   });
 
   it('gives every one of many transfers at once its own bytes', async () => {
     const sinks = Array.from({ length: 12 }, slowSink);
-    await Promise.all(sinks.map(({ sink }, n) => sendFile(file, n, CONTENT.length - 1, sink)));
+    await Promise.all(sinks.map(({ sink }, n) => sendFile(file, { ...WHOLE, first: n }, sink, { isWarm })));
     for (const [n, { received }] of sinks.entries())
       expect(received().equals(CONTENT.subarray(n))).toBe(true);
   });
 
   it('ends when the sink is closed, however full it is', async () => {
     const sink = new PassThrough();
-    const sending = sendFile(file, 0, CONTENT.length - 1, sink);
+    const sending = sendFile(file, WHOLE, sink, { isWarm });
     await sleep(20);
     sink.destroy();
     await expect(sending).rejects.toMatchObject({
       code: expect.stringMatching(/^ERR_STREAM_(PREMATURE_CLOSE|DESTROYED)$/) as string,
     });
-    await expect(sendFile(file, 0, 10, sink)).rejects.toThrow();
+    await expect(sendFile(file, { first: 0, last: 10 }, sink, { isWarm })).rejects.toThrow();
   });
 
   it('fails when the file is shorter than promised, and does not pretend to have sent it', async () => {
-    await expect(sendFile(file, 0, CONTENT.length, slowSink().sink)).rejects.toMatchObject({
+    await expect(
+      sendFile(file, { first: 0, last: CONTENT.length }, slowSink().sink, { isWarm }),
+    ).rejects.toMatchObject({
       code: 'STORAGE_FAILED',
     });
   });
