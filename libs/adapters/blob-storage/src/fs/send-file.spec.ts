@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PassThrough, Writable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sendFile } from './send-file.ts';
 
 const CONTENT = randomBytes(3_500_000);
@@ -24,22 +24,22 @@ function slowSink(): { sink: Writable; received: () => Buffer } {
   return { sink, received: () => Buffer.concat(chunks) };
 }
 
+let directory: string;
+let file: FileHandle;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sluice-send-'));
+  await writeFile(join(directory, 'object'), CONTENT);
+  file = await open(join(directory, 'object'));
+});
+afterAll(async () => {
+  await file.close();
+  await rm(directory, { recursive: true });
+});
+
 describe.each([
   ['that is read by another thread', false],
   ['that is in the memory of the kernel', true],
 ])('sending a file %s', (_, isWarm) => {
-  let directory: string;
-  let file: FileHandle;
-  beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'sluice-send-'));
-    await writeFile(join(directory, 'object'), CONTENT);
-    file = await open(join(directory, 'object'));
-  });
-  afterAll(async () => {
-    await file.close();
-    await rm(directory, { recursive: true });
-  });
-
   it('writes every byte once and in order, never touching a buffer that is still under way', async () => {
     const { sink, received } = slowSink();
     await sendFile(file, WHOLE, sink, { isWarm });
@@ -77,5 +77,25 @@ describe.each([
     ).rejects.toMatchObject({
       code: 'STORAGE_FAILED',
     });
+  });
+});
+
+describe('a file in the memory of the kernel', () => {
+  it.each([
+    ['to its end while that is fast', 0, false],
+    ['no further when that turns out to be slow, and the rest by another one', 1, true],
+  ])('is read on this thread %s', async (_, eachReadMs, isReadElsewhere) => {
+    let now = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += eachReadMs));
+    const elsewhere = vi.spyOn(file, 'read');
+    const { sink, received } = slowSink();
+    try {
+      await sendFile(file, WHOLE, sink, { isWarm: true });
+      expect(received().equals(CONTENT)).toBe(true);
+      expect(elsewhere.mock.calls.length > 0).toBe(isReadElsewhere);
+    } finally {
+      clock.mockRestore();
+      elsewhere.mockRestore();
+    }
   });
 });
