@@ -23,6 +23,13 @@ describe('objects in the memory of the kernel', () => {
     expect(warm.has('one', 999)).toBe(true);
   });
 
+  it('stay what they are when only their beginning is sent again', () => {
+    const warm = new WarmObjects();
+    warm.sent('one', 999);
+    warm.sent('one', 9);
+    expect(warm.has('one', 999)).toBe(true);
+  });
+
   it('are none above a gibibyte, whose end may push out its beginning', () => {
     const warm = new WarmObjects();
     warm.sent('largest', GIB - 1);

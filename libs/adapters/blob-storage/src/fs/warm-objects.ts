@@ -28,7 +28,8 @@ export class WarmObjects {
 
   /** To be told when the bytes from the beginning to `last` were sent. */
   sent(key: string, last: number): void {
-    if (last >= BYTES_MAX) return;
+    // A shorter part says nothing about what was sent up to a later byte.
+    if (last >= BYTES_MAX || this.has(key, last + 1)) return;
     this.#sent.delete(key);
     this.#sent.set(key, { at: this.#now(), last });
     if (this.#sent.size > OBJECTS_MAX) this.#forgetOldest();
