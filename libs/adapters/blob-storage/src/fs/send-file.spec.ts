@@ -98,4 +98,22 @@ describe('a file in the memory of the kernel', () => {
       elsewhere.mockRestore();
     }
   });
+
+  it('is sent in turn with everything else, also when the sink takes each piece at once', async () => {
+    let turns = 0;
+    const sink = new Writable({
+      write(_chunk, _encoding, taken) {
+        taken();
+      },
+    });
+    let next: NodeJS.Immediate;
+    const count = (): void => {
+      turns += 1;
+      next = setImmediate(count);
+    };
+    next = setImmediate(count);
+    await sendFile(file, WHOLE, sink, { isWarm: true });
+    clearImmediate(next);
+    expect(turns).toBeGreaterThanOrEqual(10);
+  });
 });

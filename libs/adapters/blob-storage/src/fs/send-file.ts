@@ -1,6 +1,7 @@
 import { readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import type { ObjectRange } from '../blob-storage.ts';
 import { BlobStorageError } from '../errors.ts';
 
@@ -67,6 +68,8 @@ async function sendWarm(
     slowReads = performance.now() - startedAt > SLOW_READ_MS ? slowReads + 1 : 0;
     await writer.write(readPart(buffer, bytesRead));
     position += bytesRead;
+    // A socket that takes everything at once says so before it is anybody else's turn.
+    await setImmediate();
   }
   return position;
 }
