@@ -19,6 +19,8 @@ export interface ShortcutDependencies {
 
 /** What is sent for one content, ready to be written. */
 interface Answer {
+  /** Of the manifest it was made for: repositories may give one content different types. */
+  readonly mediaType: string;
   readonly warning: string | null;
   readonly fields: readonly string[];
   /** A text goes out with the head in one piece, bytes would in two; each byte is a character of latin1. */
@@ -72,14 +74,14 @@ export class ManifestShortcut {
   }
 
   #answerOf(manifest: PulledManifest): Answer {
-    const { content, warning } = manifest;
+    const { content, mediaType, warning } = manifest;
     const known = this.#answers.get(content);
-    if (known !== undefined && known.warning === warning) return known;
+    if (known !== undefined && known.mediaType === mediaType && known.warning === warning) return known;
     const fields = [
       'docker-distribution-api-version',
       'registry/2.0',
       'content-type',
-      manifest.mediaType,
+      mediaType,
       'docker-content-digest',
       manifest.digest,
       'etag',
@@ -88,7 +90,7 @@ export class ManifestShortcut {
       String(manifest.sizeBytes),
       ...(warning === null ? [] : ['warning', warningHeader(warning)]),
     ];
-    const answer = { warning, fields, text: content.toString('latin1') };
+    const answer = { mediaType, warning, fields, text: content.toString('latin1') };
     this.#answers.set(content, answer);
     return answer;
   }
