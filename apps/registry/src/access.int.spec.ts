@@ -1,4 +1,7 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SlowPush } from './testing/slow-push.ts';
 import { digestOf, TestClient } from './testing/test-client.ts';
 import { basic, TestRegistry } from './testing/test-registry.ts';
 
@@ -217,6 +220,35 @@ describe('who may use the data plane', () => {
     await registry.database.source.query('UPDATE principal SET disabled_at = now() WHERE id = $1', [id]);
     await registry.settle();
     expect((await again.request('GET', MANIFEST)).status, 'disabled, whatever the epoch').toBe(401);
+  });
+
+  it.each([
+    ['right', 'epoch = epoch + 1'],
+    ['holder', 'disabled_at = now()'],
+  ])('a push that began before its %s was lost ends with 401 and stores nothing', async (what, change) => {
+    const name = `loses-${what}`;
+    const id = await registry.createUser(name, { 'team/app': 'developer' });
+    const pusher = new TestClient(registry, name);
+    const token = await pusher.withToken('repository:team/app/web:pull,push');
+    const content = randomBytes(100);
+    const blob = `/v2/team/app/web/blobs/uploads/?digest=${digestOf(content)}`;
+    const location = await token.begin('team/app/web');
+    const pushes = await Promise.all([
+      ...[pusher, token].flatMap((client) => [
+        SlowPush.begin(client, `PUT /v2/team/app/web/manifests/${name}`, image.manifest),
+        SlowPush.begin(client, `POST ${blob}`, content),
+      ]),
+      SlowPush.begin(token, `PATCH ${location}`, content),
+    ]);
+    // All of them have been let in by now.
+    await sleep(300);
+    await registry.database.source.query(`UPDATE principal SET ${change} WHERE id = $1`, [id]);
+    await registry.settle();
+    for (const push of pushes)
+      expect(await push.end()).toMatch(/^HTTP\/1\.1 401 [^]*rights [^]* have changed/);
+    expect((await dev.request('HEAD', `/v2/team/app/web/manifests/${name}`)).status).toBe(404);
+    expect((await dev.request('HEAD', `/v2/team/app/web/blobs/${digestOf(content)}`)).status).toBe(404);
+    expect((await dev.request('GET', location)).headers.get('range')).toBe('0-0');
   });
 
   it('the limits of a secret hold for the tokens that it gets: pending manifests and the catalog', async () => {

@@ -17,6 +17,9 @@ export interface DataPlaneAuthentication {
   /** The caller of a registry token that was verified before, without asking anybody; null when there is none. */
   known(authorization: string): Caller | null;
 
+  /** Whether the caller's principal may still act and has lost no right since it was authenticated. */
+  holds(caller: Caller): Promise<boolean>;
+
   /** Counts a request of a {@link known} caller; false when it is one too many. */
   isWithinLimits(caller: Caller, address: string): boolean;
 

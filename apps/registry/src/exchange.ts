@@ -1,8 +1,11 @@
-import type { PullRequest } from '@sluice/distribution';
+import { CredentialsRevoked, type PullRequest } from '@sluice/distribution';
 import type { Caller, RepositoryAction } from '@sluice/domain/access';
 import { OciError, type RepositoryName } from '@sluice/domain/oci';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DataPlaneDependencies } from './dependencies.ts';
+
+/** What took longer may have outlived a grant that was given for a time. */
+const BRIEF_MS = 10_000;
 
 /** One request of the data plane, authenticated and authorised. */
 export class Exchange {
@@ -12,6 +15,7 @@ export class Exchange {
   readonly caller: Caller;
   /** What the caller may do with the repository of the path. */
   readonly actions: readonly RepositoryAction[];
+  readonly #startedAt = performance.now();
   readonly #queryText: string;
   #query: URLSearchParams | undefined;
 
@@ -46,6 +50,21 @@ export class Exchange {
       throw new OciError('NAME_INVALID', `the parameter ${name} holds control characters`);
     }
     return value;
+  }
+
+  /**
+   * Called when a body has come, which may be hours after the request began. That the token has expired in between is no
+   * reason to refuse: a large push outlives it.
+   *
+   * @throws CredentialsRevoked
+   */
+  async assertMayStillPush(repository: RepositoryName): Promise<void> {
+    const { caller, dependencies } = this;
+    if (!(await dependencies.authentication.holds(caller))) throw new CredentialsRevoked(caller);
+    // A job's rights are those of its token, and end with nothing else.
+    if (performance.now() - this.#startedAt < BRIEF_MS || caller.principal.kind === 'workload') return;
+    const { actions } = await dependencies.access.repositoryRights(behindToken(caller), repository, ['push']);
+    if (!actions.includes('push')) throw new CredentialsRevoked(caller);
   }
 
   /** Who asks, for the services that let content out. */
@@ -89,9 +108,9 @@ export async function rightsOn(
   return (await access.repositoryRights(behindToken(caller), repository, granted.actions)).actions;
 }
 
-/** The principal with the credential behind its token, whatever the token was asked for. */
+/** The principal with the credential behind its token, whatever the token was asked for; whoever has none as it is. */
 export function behindToken(caller: Caller): Caller {
-  return { ...caller, access: null, scopes: caller.secretScopes ?? null };
+  return caller.access === null ? caller : { ...caller, access: null, scopes: caller.secretScopes ?? null };
 }
 
 /**

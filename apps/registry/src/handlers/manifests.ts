@@ -52,6 +52,7 @@ export async function putManifest(
 ): Promise<void> {
   const { request, reply, dependencies, caller } = exchange;
   const content = await readBody(request.raw, MANIFEST_SIZE_MAX, dependencies.pace ?? DEFAULT_PACE);
+  await exchange.assertMayStillPush(repository);
   const tags = exchange.query.getAll('tag');
   const contentType = request.headers['content-type'] ?? null;
   const pushed = await dependencies.manifests.put(repository, reference, tags, content, contentType, caller);

@@ -30,7 +30,7 @@ export async function startUpload(exchange: Exchange, { repository }: PathOf<'up
   const digestText = exchange.parameter('digest');
   if (digestText !== null) {
     const digest = parseDigest(digestText);
-    await uploads.push(repository, principalId, digest, chunkOf(exchange));
+    await uploads.push(repository, principalId, digest, chunkOf(exchange, repository));
     created(reply, repository, digest);
     return;
   }
@@ -44,7 +44,11 @@ export async function appendToUpload(
   exchange: Exchange,
   { repository, session }: PathOf<'upload'>,
 ): Promise<void> {
-  const status = await exchange.dependencies.uploads.append(repository, session, chunkOf(exchange));
+  const status = await exchange.dependencies.uploads.append(
+    repository,
+    session,
+    chunkOf(exchange, repository),
+  );
   progress(exchange.reply, repository, status).code(202).send();
 }
 
@@ -62,7 +66,7 @@ export async function finishUpload(
     );
   }
   const digest = parseDigest(digestText);
-  const chunk = hasBody(request.raw) ? chunkOf(exchange) : null;
+  const chunk = hasBody(request.raw) ? chunkOf(exchange, repository) : null;
   await dependencies.uploads.finish(repository, session, digest, chunk);
   created(reply, repository, digest);
 }
@@ -123,17 +127,18 @@ async function mountCandidates(
  * repository has a token for none, and others ask for one scope too few (the conformance suite among them).
  */
 async function mayTakeFrom({ caller, dependencies }: Exchange, repository: RepositoryName): Promise<boolean> {
-  const whole = caller.access === null ? caller : behindToken(caller);
-  const { actions } = await dependencies.access.repositoryRights(whole, repository, ['pull']);
+  const { actions } = await dependencies.access.repositoryRights(behindToken(caller), repository, ['pull']);
   return actions.includes('pull');
 }
 
-function chunkOf({ request, dependencies }: Exchange): Chunk {
+function chunkOf(exchange: Exchange, repository: RepositoryName): Chunk {
+  const { request, dependencies } = exchange;
   const range = request.headers['content-range'];
   return {
     body: pacedBody(request.raw, dependencies.pace ?? DEFAULT_PACE),
     range: range === undefined ? null : parseContentRange(range),
     lengthBytes: contentLength(request.raw),
+    assertAllowed: () => exchange.assertMayStillPush(repository),
   };
 }
 

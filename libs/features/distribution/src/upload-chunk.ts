@@ -16,6 +16,8 @@ export interface Chunk {
   readonly range: ByteRange | null;
   /** How many bytes the client has announced, null when it has not. */
   readonly lengthBytes: number | null;
+  /** Asked when all of it has come, long after whoever sends it was allowed to: throws when it no longer may. */
+  readonly assertAllowed: () => Promise<void>;
 }
 
 /** The chunk does not continue the upload. */

@@ -47,6 +47,7 @@ describe('an upload over several replicas', () => {
     body: body(content),
     range: first === null ? null : { first, last: first + content.length - 1 },
     lengthBytes: content.length,
+    assertAllowed: async () => undefined,
   });
   const acquire = async (id: string, writer: string, leaseSeconds: number): Promise<AcquiredSession> => {
     const options = { writer, leaseSeconds, storageKey: storage.newKey() };
@@ -206,8 +207,8 @@ describe('an upload over several replicas', () => {
         throw new Error('reset');
       }
       const id = await begin();
-      const chunkOf = { body: broken(), range: null, lengthBytes: 300 };
-      await expect(replica(0).finish(REPOSITORY, id, digestOf(content), chunkOf)).rejects.toMatchObject({
+      const brokenChunk = { ...chunk(content, null), body: broken(), lengthBytes: 300 };
+      await expect(replica(0).finish(REPOSITORY, id, digestOf(content), brokenChunk)).rejects.toMatchObject({
         code: 'BLOB_UPLOAD_INVALID',
       });
       expect(await replica(1).status(REPOSITORY, id)).toEqual({ id, offsetBytes: 100 });

@@ -117,7 +117,7 @@ export class UploadService {
    * Appends a chunk. What came before the client broke off is kept; a chunk of another length than it says is not.
    *
    * @throws OciError BLOB_UPLOAD_UNKNOWN, SIZE_INVALID, BLOB_UPLOAD_INVALID (the body broke off); UploadOutOfOrder;
-   * BlobStorageError
+   * BlobStorageError; and what the chunk's own check throws, of which nothing is kept either
    */
   async append(repository: RepositoryName, id: string, chunk: Chunk): Promise<UploadStatus> {
     const reservation = this.#reservations.take(repository, id);
@@ -266,7 +266,10 @@ export class UploadService {
     );
     this.#checkpoint('upload.appended');
     const progress = { offsetBytes: offset, storageState: state, hash };
-    if (interruption === undefined) return progress;
+    if (interruption === undefined) {
+      await chunk.assertAllowed();
+      return progress;
+    }
     if (interruption instanceof ChunkRefused) throw interruption;
     await this.#record(session, progress, lease);
     throw interruption instanceof OciError ? interruption : brokenOff(offset, interruption);

@@ -96,13 +96,17 @@ export class Authentication {
    */
   async authenticateFresh(authorization: string | undefined, address: string): Promise<Caller> {
     const caller = await this.authenticate(authorization, address);
-    const { principal, access } = caller;
-    if (access === null || principal.kind === 'anonymous') return caller;
-    const record = await this.#parts.standings.standing(principal.id);
-    if (record === null || record.epoch !== principal.epoch || !isAlive(record, this.#now())) {
+    if (caller.access !== null && !(await this.holds(caller))) {
       throw refused('the token was revoked: log in again');
     }
     return caller;
+  }
+
+  /** Whether the caller's principal may still act and has lost no right since it was authenticated. */
+  async holds({ principal }: Caller): Promise<boolean> {
+    if (principal.kind === 'anonymous') return true;
+    const record = await this.#parts.standings.standing(principal.id);
+    return record !== null && record.epoch === principal.epoch && isAlive(record, this.#now());
   }
 
   /**
@@ -143,7 +147,11 @@ export class Authentication {
     const isKnown =
       hash !== null && (passwords.isRemembered(hash, password) || passwords.isRunning(hash, password));
     if (!isKnown) await throttle.attempt(userName, address);
-    const right = await passwords.verify(hash, password);
+    const right = await passwords.verify(hash, password).catch(async (error: unknown) => {
+      // Nobody has looked at the password, so it counts as no guess.
+      if (!isKnown) await throttle.takeBack(userName, address);
+      throw error;
+    });
     if (!right || record === null) throw refused('wrong user name or password');
     if (!isKnown) await throttle.succeeded(userName, address);
     this.#assertAlive(record);
