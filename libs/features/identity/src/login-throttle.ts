@@ -1,20 +1,29 @@
 import { AccessError } from '@sluice/domain/access';
-import type { FailureCounts } from '@sluice/rate-limits';
+import { type FailureCounts, networkOf } from '@sluice/rate-limits';
 import { LRUCache } from 'lru-cache';
 
 export interface ThrottleOptions {
-  /** Failures allowed within a window. */
+  /** Failures allowed within a window for a user name from one network. */
   readonly failures?: number;
+  /** The same for all user names together: each costs the hashing of a password. */
+  readonly failuresOfNetwork?: number;
   readonly windowSeconds?: number;
 }
 
+interface Counter {
+  readonly key: string;
+  readonly limit: number;
+}
+
 /**
- * Limits how often passwords can be guessed, by user name and client address: a guesser locks out neither the user
- * at another address nor other users at the same one. Every process counts for itself, and with the others where it can.
+ * Limits how often passwords can be guessed, by user name and the client's network: a guesser locks out neither the user
+ * elsewhere nor, while the guesses are few, other users there. Every process counts for itself, and with the others where
+ * it can.
  */
 export class LoginThrottle {
   readonly #failures: LRUCache<string, { count: number; endsAt: number }>;
   readonly #limit: number;
+  readonly #networkLimit: number;
   readonly #windowMs: number;
   readonly #shared: FailureCounts | null;
   readonly #now: () => Date;
@@ -26,6 +35,7 @@ export class LoginThrottle {
     shared: FailureCounts | null = null,
   ) {
     this.#limit = options.failures ?? 10;
+    this.#networkLimit = options.failuresOfNetwork ?? 100;
     this.#windowMs = (options.windowSeconds ?? 300) * 1_000;
     this.#failures = new LRUCache({ max: 50_000 });
     this.#shared = shared;
@@ -33,32 +43,59 @@ export class LoginThrottle {
   }
 
   /**
-   * Counts an attempt as failed until {@link succeeded} takes it back, so that many attempts at once are counted too.
+   * Counts an attempt as failed until {@link succeeded} or {@link takeBack}, so that many attempts at once are counted
+   * too.
    *
    * @throws AccessError credentials-throttled when the window is full
    */
   async attempt(userName: string, address: string): Promise<void> {
-    const key = keyOf(userName, address);
+    const counters = Object.values(this.#countersOf(userName, address));
     // Counted here first, without a wait: whoever asks often enough at once is refused by that alone.
-    this.#attemptHere(key);
-    const seconds = await this.#shared?.attempt(key, this.#limit, this.#windowMs / 1_000);
-    if (seconds !== undefined && seconds > 0) throw tooManyFailures(seconds);
+    for (const counter of counters) this.#attemptHere(counter);
+    for (const { key, limit } of counters) {
+      const seconds = await this.#shared?.attempt(key, limit, this.#windowMs / 1_000);
+      if (seconds !== undefined && seconds > 0) throw tooManyFailures(seconds);
+    }
   }
 
+  /** The password was right, so the guesses before it were those of its owner. */
   async succeeded(userName: string, address: string): Promise<void> {
-    const key = keyOf(userName, address);
-    this.#failures.delete(key);
-    await this.#shared?.forget(key);
+    const { name, network } = this.#countersOf(userName, address);
+    this.#failures.delete(name.key);
+    await this.#shared?.forget(name.key);
+    await this.#takeBack(network);
   }
 
-  #attemptHere(key: string): void {
+  /** The attempt was not made after all. */
+  async takeBack(userName: string, address: string): Promise<void> {
+    const { name, network } = this.#countersOf(userName, address);
+    await this.#takeBack(name);
+    await this.#takeBack(network);
+  }
+
+  #countersOf(userName: string, address: string): { name: Counter; network: Counter } {
+    const network = networkOf(address);
+    return {
+      name: { key: `${userName.slice(0, 255).toLowerCase()}\0${network}`, limit: this.#limit },
+      // No address holds a NUL, so this is never the key of a name.
+      network: { key: network, limit: this.#networkLimit },
+    };
+  }
+
+  #attemptHere({ key, limit }: Counter): void {
     const now = this.#now().getTime();
     const known = this.#failures.get(key);
     const entry =
       known === undefined || known.endsAt <= now ? { count: 0, endsAt: now + this.#windowMs } : known;
-    if (entry.count >= this.#limit) throw tooManyFailures(Math.ceil((entry.endsAt - now) / 1_000));
+    if (entry.count >= limit) throw tooManyFailures(Math.ceil((entry.endsAt - now) / 1_000));
     entry.count++;
     this.#failures.set(key, entry);
+  }
+
+  async #takeBack({ key }: Counter): Promise<void> {
+    const entry = this.#failures.get(key);
+    if (entry !== undefined && entry.count > 0) entry.count--;
+    await this.#shared?.takeBack(key);
   }
 }
 
@@ -66,8 +103,4 @@ function tooManyFailures(seconds: number): AccessError {
   return new AccessError('credentials-throttled', `too many failed logins: try again in ${seconds} seconds`, {
     retryAfterSeconds: seconds,
   });
-}
-
-function keyOf(userName: string, address: string): string {
-  return `${userName.slice(0, 255).toLowerCase()}\0${address}`;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FailureCounts } from '@sluice/rate-limits';
-import { LoginThrottle } from './login-throttle.ts';
+import { LoginThrottle, type ThrottleOptions } from './login-throttle.ts';
 import { Passwords } from './passwords.ts';
 
 describe('passwords', () => {
@@ -51,9 +51,9 @@ describe('passwords', () => {
 });
 
 describe('the throttle of logins', () => {
-  function setUp() {
+  function setUp(options: ThrottleOptions = {}) {
     const clock = { now: new Date('2026-11-21T12:00:00Z') };
-    const throttle = new LoginThrottle({ failures: 3, windowSeconds: 60 }, () => clock.now);
+    const throttle = new LoginThrottle({ failures: 3, windowSeconds: 60, ...options }, () => clock.now);
     const attempt = async (user: string, address: string) => {
       try {
         await throttle.attempt(user, address);
@@ -101,12 +101,42 @@ describe('the throttle of logins', () => {
     expect(outcomes.filter((outcome) => outcome === 'allowed')).toHaveLength(3);
   });
 
+  it('takes back an attempt that was not made, and no failure that was', async () => {
+    const { throttle, attempt } = setUp();
+    await repeat(3, async () => {
+      await attempt('anna', '10.0.0.1');
+      await throttle.takeBack('anna', '10.0.0.1');
+    });
+    expect(await repeat(4, () => attempt('anna', '10.0.0.1'))).toEqual(['allowed', 'allowed', 'allowed', 60]);
+  });
+
+  it('counts the addresses of one IPv6 network of 64 bits as one (RFC 6177)', async () => {
+    const { attempt } = setUp();
+    const outcomes = [1, 2, 3, 4].map((host) => attempt('anna', `2001:db8:1:2::${host}`));
+    expect(await Promise.all(outcomes)).toEqual(['allowed', 'allowed', 'allowed', 60]);
+    expect(await attempt('anna', '2001:db8:1:3::1')).toBe('allowed');
+  });
+
+  it('limits the guesses of a network over all names, too: each costs hashing', async () => {
+    const { throttle, attempt } = setUp({ failuresOfNetwork: 5 });
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const outcomes = await repeat(6, () => attempt(names.shift() ?? '', '10.0.0.1'));
+    expect(outcomes).toEqual([...Array<string>(5).fill('allowed'), 60]);
+    expect(await attempt('a', '10.0.0.2')).toBe('allowed');
+    await throttle.succeeded('a', '10.0.0.1');
+    expect(await repeat(2, () => attempt('g', '10.0.0.1'))).toEqual(['allowed', 60]);
+  });
+
   it('asks for the counts of all processes, and takes a success back there', async () => {
     const counts = new Map<string, number>();
     class Counts extends FailureCounts {
       async attempt(key: string, limit: number, windowSeconds: number): Promise<number> {
         counts.set(key, (counts.get(key) ?? 0) + 1);
         return (counts.get(key) ?? 0) > limit ? windowSeconds : 0;
+      }
+
+      async takeBack(key: string): Promise<void> {
+        counts.set(key, (counts.get(key) ?? 0) - 1);
       }
 
       async forget(key: string): Promise<void> {
@@ -123,6 +153,6 @@ describe('the throttle of logins', () => {
       retryAfterSeconds: 60,
     });
     await two?.succeeded('anna', '10.0.0.1');
-    expect(counts.size).toBe(0);
+    expect(Object.fromEntries(counts)).toEqual({ '10.0.0.1': 2 });
   });
 });

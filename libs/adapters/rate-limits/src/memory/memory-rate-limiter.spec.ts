@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryRateLimiter, unlimited } from './memory-rate-limiter.ts';
-import { networkOf } from './network.ts';
+import { networkOf } from '../network.ts';
 
 const NONE = { perSecond: 0, burst: 1 };
 

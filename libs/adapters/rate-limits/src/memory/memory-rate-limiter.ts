@@ -1,6 +1,6 @@
 import { RateLimiter, type RateLimits, type Refusal } from '../rate-limiter.ts';
 import { Buckets } from './buckets.ts';
-import { networkOf } from './network.ts';
+import { networkOf } from '../network.ts';
 
 /** Counts in this process alone. */
 export class MemoryRateLimiter extends RateLimiter {

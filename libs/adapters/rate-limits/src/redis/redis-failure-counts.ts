@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { RedisLink, type RedisPlace } from '@sluice/redis';
 import { FailureCounts } from '../failure-counts.ts';
-import { ATTEMPT } from './scripts.ts';
+import { ATTEMPT, TAKE_BACK } from './scripts.ts';
 
 /** Keys are hashed: what somebody types as a user name may be a password. */
 export class RedisFailureCounts extends FailureCounts {
@@ -27,6 +27,11 @@ export class RedisFailureCounts extends FailureCounts {
       await this.#link.check();
       return 0;
     }
+  }
+
+  async takeBack(key: string): Promise<void> {
+    if (!this.#link.isUp) return;
+    await this.#link.commands.eval(TAKE_BACK, 1, this.#keyOf(key)).catch(() => this.#link.check());
   }
 
   async forget(key: string): Promise<void> {

@@ -130,6 +130,11 @@ describe.skipIf(REDIS_URL === '')('limits with Redis', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_050));
     expect(await two.attempt('a', 1, 60)).toBe(0);
     expect(await one.attempt('a', 1, 60)).toBe(60);
+    await two.takeBack('a');
+    await two.takeBack('a');
+    expect(await one.attempt('a', 1, 60)).toBe(0);
+    await two.takeBack('nothing');
+    expect([await one.attempt('nothing', 1, 60), await one.attempt('nothing', 1, 60)]).toEqual([0, 60]);
     await two.forget('a');
     expect(await one.attempt('a', 1, 60)).toBe(0);
   });

@@ -30,3 +30,11 @@ if rest < 0 then
 end
 if count > tonumber(ARGV[1]) then return rest end
 return 0`;
+
+/**
+ * Takes an attempt back; a window that has ended in between stays ended.
+ *
+ * KEYS: the count.
+ */
+export const TAKE_BACK = `
+if tonumber(redis.call('GET', KEYS[1]) or '0') > 0 then redis.call('DECR', KEYS[1]) end`;
