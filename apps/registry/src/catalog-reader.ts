@@ -1,5 +1,5 @@
 import type { CatalogReader } from '@sluice/database';
-import { type Caller, scopesCover } from '@sluice/domain/access';
+import { type Caller, readableNodes, scopesCover } from '@sluice/domain/access';
 
 /**
  * What the caller's principal may see of all repositories, whatever a token was asked for: a token for the catalog, or
@@ -11,7 +11,7 @@ export function catalogReader({ principal, grants }: Caller): CatalogReader {
     kind: 'principal',
     id: principal.kind === 'anonymous' ? null : principal.id,
     internal: principal.kind === 'user' || principal.kind === 'robot',
-    nodeIds: (grants ?? []).map(({ nodeId }) => nodeId),
+    nodeIds: readableNodes(grants ?? [], new Date()),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { CatalogReader } from '@sluice/database';
-import { type Caller, roleAtLeast, scopesCover } from '@sluice/domain/access';
+import { type Caller, readableNodes, scopesCover } from '@sluice/domain/access';
 import { isAdministrator } from '../access/request-context.ts';
 
 /** Which repositories a caller gets to see in lists. */
@@ -7,12 +7,7 @@ export function catalogReaderOf(caller: Caller): CatalogReader {
   const { principal } = caller;
   if (isAdministrator(caller)) return { kind: 'all' };
   const id = principal.kind === 'anonymous' ? null : principal.id;
-  const now = Date.now();
-  const nodeIds = (caller.grants ?? [])
-    .filter(
-      ({ role, expiresAt }) => roleAtLeast(role, 'reporter') && (expiresAt?.getTime() ?? Infinity) > now,
-    )
-    .map(({ nodeId }) => nodeId);
+  const nodeIds = readableNodes(caller.grants ?? [], new Date());
   // As in the decision: what is internal is for signed-in people and robots, not for CI jobs.
   return { kind: 'principal', id, internal: id !== null && principal.kind !== 'workload', nodeIds };
 }

@@ -212,6 +212,15 @@ describe('visibility', () => {
     expect(pullers('private')).toEqual([false, false, false, false]);
   });
 
+  it('is what a right rests on, unless a grant that does not end gives it as well', () => {
+    const restsOnIt = (...grants: Grant[]) =>
+      ask({ action: 'repository.pull', node: project('team/app', 'public'), grants }).byVisibility;
+    expect(restsOnIt()).toBe(true);
+    expect(restsOnIt(grant('team', 'guest'))).toBe(true);
+    expect(restsOnIt(grant('team', 'reporter', { expiresAt: LATER }))).toBe(true);
+    expect(restsOnIt(grant('team', 'reporter'))).toBe(false);
+  });
+
   it('gives reading only: nobody pushes, deletes or manages by it', () => {
     const allowed = actions.filter(
       (each) => ask({ action: each, node: project('team/app', 'public') }).allowed,

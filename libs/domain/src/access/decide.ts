@@ -37,7 +37,7 @@ export interface AccessDecision {
   readonly role: Role | null;
   /** When `allowed` ends unless something changes; null when it does not. */
   readonly until: Date | null;
-  /** Whether nothing but the visibility of the node allows it. */
+  /** Whether nothing that lasts allows it but the visibility of the node. */
   readonly byVisibility: boolean;
 }
 
@@ -83,7 +83,10 @@ export function decide(question: AccessQuestion, now: Date): AccessDecision {
   const byVisibility = visibilityReason(subject, action, node);
   const minimum = NODE_ACTIONS[action];
   const sufficient = live.filter(({ grant }) => roleAtLeast(grant.role, minimum));
-  if (byVisibility !== null) return { ...allow(null, byVisibility), byVisibility: sufficient.length === 0 };
+  if (byVisibility !== null) {
+    const lasts = sufficient.some(({ grant }) => grant.expiresAt === null);
+    return { ...allow(null, byVisibility), byVisibility: !lasts };
+  }
   if (sufficient.length > 0) {
     return allow(
       sufficient.reduce<Date | null>((latest, { grant }, index) => {

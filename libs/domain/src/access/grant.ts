@@ -1,4 +1,4 @@
-import type { Role } from './role.ts';
+import { type Role, roleAtLeast } from './role.ts';
 
 /**
  * A role of a principal on a node; it holds for everything below the node.
@@ -13,6 +13,13 @@ export interface Grant {
   readonly source: string;
   /** The first instant at which it no longer holds; null when it does not end. */
   readonly expiresAt: Date | null;
+}
+
+/** The nodes below which these grants let their holder read what is stored. A guest sees the node alone. */
+export function readableNodes(grants: readonly Grant[], now: Date): string[] {
+  return grants
+    .filter(({ role, expiresAt }) => roleAtLeast(role, 'reporter') && (expiresAt === null || expiresAt > now))
+    .map(({ nodeId }) => nodeId);
 }
 
 /** Words for a grant's source, as they stand in explanations. */

@@ -12,7 +12,7 @@ export {
 } from './action.ts';
 export { type AccessDecision, type AccessQuestion, decide, type Subject } from './decide.ts';
 export { AccessError, type AccessErrorCode } from './errors.ts';
-export { describeSource, type Grant } from './grant.ts';
+export { describeSource, type Grant, readableNodes } from './grant.ts';
 export {
   assertGrantable,
   assertMachineRole,

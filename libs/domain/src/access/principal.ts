@@ -43,7 +43,7 @@ export type RepositoryAction = 'pull' | 'push' | 'delete';
 export interface RepositoryAccess {
   readonly repository: string;
   readonly actions: readonly RepositoryAction[];
-  /** It may pull for no other reason than the visibility of the project, so only while that stays. */
+  /** It may pull for no other reason that lasts than the visibility of the project, so only while that stays. */
   readonly byVisibility?: boolean;
 }
 

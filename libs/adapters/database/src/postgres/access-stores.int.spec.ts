@@ -173,6 +173,21 @@ describe('the stores of access', () => {
       ).toBe('owner');
     });
 
+    it('of two that are written at once the later one is shown the earlier', async () => {
+      for (let round = 0; round < 15; round++) {
+        const somebody = await user();
+        let shown = 0;
+        const puts = (['owner', 'guest'] as const).map((role) =>
+          grants.put(
+            { principalId: somebody.id, nodeId, role, source: 'local', expiresAt: null },
+            () => shown++,
+          ),
+        );
+        await Promise.all(puts);
+        expect(shown).toBe(1);
+      }
+    });
+
     it('need a node and a principal that exist', async () => {
       const anna = await user();
       expect(await refusal(put(randomUUID(), 'guest'))).toBe('principal-unknown');

@@ -1,5 +1,5 @@
 import { AccessError, compareRoles, type Grant, type Role } from '@sluice/domain/access';
-import type { DataSource } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import { newId } from '../ids.ts';
 import { type GrantQuery, type GrantRecord, GrantStore } from '../ports/grant-store.ts';
 import { AccessGrantEntity } from './entities/access-grant.entity.ts';
@@ -20,9 +20,9 @@ export class PostgresGrantStore extends GrantStore {
     try {
       return await this.#source.transaction(async (manager) => {
         const { principalId, nodeId, source } = grant;
+        await lockFor(manager, grant);
         const before = await manager.findOne(AccessGrantEntity, {
           where: { principalId, nodeId, source },
-          lock: { mode: 'pessimistic_write' },
         });
         if (before !== null) replacing?.(before);
         const rows = await queryRows<{ id: string }>(
@@ -66,12 +66,23 @@ export class PostgresGrantStore extends GrantStore {
   async remove(id: string): Promise<boolean> {
     return this.#source.transaction(async (manager) => {
       const grant = await manager.findOneBy(AccessGrantEntity, { id });
+      if (grant === null) return false;
+      await lockFor(manager, grant);
       const { affected } = await manager.delete(AccessGrantEntity, { id });
-      if (grant === null || affected !== 1) return false;
+      if (affected !== 1) return false;
       await raiseEpoch(manager, grant.principalId);
       return true;
     });
   }
+}
+
+/**
+ * Lets one transaction at a time change the grants of a principal: one that another is about to write has no row yet that
+ * could be locked. The node comes first, as where it is deleted.
+ */
+async function lockFor(manager: EntityManager, { nodeId, principalId }: Grant): Promise<void> {
+  await manager.query('SELECT id FROM node WHERE id = $1 FOR KEY SHARE', [nodeId]);
+  await manager.query('SELECT id FROM principal WHERE id = $1 FOR NO KEY UPDATE', [principalId]);
 }
 
 interface GrantRow {
