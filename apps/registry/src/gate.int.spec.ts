@@ -262,6 +262,23 @@ describe('a pull of what is pending', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(1_400);
   });
 
+  it('takes at most 200 places of those who wait, so that others can, too', async () => {
+    const image = await dev.pushImage(REPOSITORY, 'wanted');
+    const token = await reader.withToken(`repository:${REPOSITORY}:pull`);
+    const pull = (client: TestClient) => client.request('GET', `/v2/${REPOSITORY}/manifests/wanted`);
+    const waiting = Array.from({ length: 230 }, () => pull(token));
+    let refused = 0;
+    for (const answer of waiting) void answer.then(({ status }) => (refused += status === 429 ? 1 : 0));
+    await expect.poll(() => refused, { timeout: 1_200 }).toBe(30);
+    await registry.createUser('other', { 'team/app': 'reporter' });
+    const other = pull(new TestClient(registry, 'other'));
+    await sleep(100);
+    await registry.judge(REPOSITORY, image.digest, 'green', null);
+    expect((await other).status).toBe(200);
+    const statuses = (await Promise.all(waiting)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(200);
+  });
+
   it('follows a tag that moves while it waits', async () => {
     const first = await dev.pushImage(REPOSITORY, 'moving');
     const waiting = reader.request('GET', `/v2/${REPOSITORY}/manifests/moving`);

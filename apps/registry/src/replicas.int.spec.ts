@@ -1,8 +1,12 @@
+import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Answer, TestClient } from './testing/test-client.ts';
+import { type Answer, digestOf, OCI_MANIFEST, TestClient } from './testing/test-client.ts';
 import { TestRegistry } from './testing/test-registry.ts';
 
 const REPOSITORY = 'team/app/web';
+const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 const MANIFEST_SCOPE = `repository:${REPOSITORY}:pull,push,delete`;
 
 describe('two replicas that answer from memory', () => {
@@ -59,6 +63,56 @@ describe('two replicas that answer from memory', () => {
         await client.request('GET', pathOf(reference));
         expect(await ask()).toEqual(lookedUp);
         expect(lookedUp.status).toBe(200);
+      }
+    }
+  });
+
+  it('answer with the media type under which each repository was given the same content', async () => {
+    const { config, layer, content } = await clients[0].pushImage(REPOSITORY, 'typed');
+    await replicas[0].judgeAllGreen();
+    const untyped = { schemaVersion: 2, config, layers: [layer] };
+    const digest = digestOf(JSON.stringify(untyped));
+    const other = 'team/app/typed';
+    const dev = new TestClient(replicas[0], 'dev');
+    const types = { [REPOSITORY]: OCI_MANIFEST, [other]: DOCKER_MANIFEST };
+    const configContent = (await dev.request('GET', `/v2/${REPOSITORY}/blobs/${config.digest}`)).body;
+    await dev.pushBlob(other, content);
+    await dev.pushBlob(other, configContent);
+    for (const [repository, type] of Object.entries(types)) {
+      expect((await dev.putManifest(repository, digest, untyped, type)).status).toBe(201);
+      await replicas[0].judge(repository, digest, 'green', null);
+    }
+    const token = await dev.withToken(...Object.keys(types).map((name) => `repository:${name}:pull`));
+    for (let round = 0; round < 3; round++) {
+      for (const [repository, type] of Object.entries(types)) {
+        const answer = await token.request('GET', `/v2/${repository}/manifests/${digest}`);
+        expect([round, repository, answer.headers.get('content-type')]).toEqual([round, repository, type]);
+      }
+    }
+  });
+
+  it('heed conditions and the first of two Authorization fields, from memory as otherwise', async () => {
+    const digest = await pushGreen('fields');
+    const [replica] = replicas;
+    const own = `authorization: ${clients[0].authorization}`;
+    const statusOf = async (...fields: string[]): Promise<number> => {
+      const lines = [`GET ${pathOf('fields')} HTTP/1.1`, 'host: registry', 'connection: close', ...fields];
+      const socket = connect(Number(replica.host.split(':')[1]), '127.0.0.1');
+      socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+      const answer = await text(socket);
+      return Number(answer.split(' ')[1]);
+    };
+    for (const isRemembered of [false, true]) {
+      for (const [status, ...fields] of [
+        [200, own, 'authorization: Bearer none'],
+        [401, 'authorization: Bearer none', own],
+        [304, own, `if-none-match: "${digest}"`],
+        [200, own, 'if-none-match: "another"'],
+      ] as const) {
+        if (isRemembered) await warm('fields');
+        else await replica.database.source.query(`SELECT pg_notify('sluice_reads', 'everything')`);
+        await replica.settle();
+        expect(await statusOf(...fields), `${isRemembered} ${fields.join()}`).toBe(status);
       }
     }
   });
@@ -170,6 +224,33 @@ describe('two replicas that answer from memory', () => {
     expect((await deleter.request('DELETE', path)).status).toBe(202);
     expect((await reader.request('HEAD', path)).status).toBe(404);
     expect((await reader.request('GET', path)).status).toBe(404);
+  });
+
+  it('judge a blob by an image that names it from then on, though it was let out as that of another artifact', async () => {
+    const [client] = clients;
+    const blob = await client.pushBlob(REPOSITORY, randomBytes(50));
+    const config = await client.pushBlob(REPOSITORY, '{}', 'application/vnd.oci.empty.v1+json');
+    const artifact = {
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      artifactType: 'application/x',
+      config,
+      layers: [{ ...blob, mediaType: 'application/x' }],
+    };
+    await client.putManifest(REPOSITORY, 'artifact', artifact);
+    await replicas[0].judge(REPOSITORY, digestOf(JSON.stringify(artifact)), 'green', null);
+    await replicas[0].createUser('puller', { 'team/app': 'reporter' });
+    const statuses = async (): Promise<number[]> => {
+      const pulls = replicas.map((replica) =>
+        new TestClient(replica, 'puller').request('GET', `/v2/${REPOSITORY}/blobs/${blob.digest}`),
+      );
+      return (await Promise.all(pulls)).map(({ status }) => status);
+    };
+    for (let round = 0; round < 2; round++) expect(await statuses()).toEqual([200, 200]);
+    const image = await client.pushImage(REPOSITORY, 'image', { layers: [blob] });
+    expect(await statuses(), 'pending').toEqual([429, 429]);
+    await replicas[0].judge(REPOSITORY, image.digest, 'red', 'scan: no');
+    expect(await statuses()).toEqual([403, 403]);
   });
 
   it('forget a blob that is unlinked or condemned behind the registry', async () => {

@@ -140,7 +140,17 @@ export class BlobService {
     if (repositoryId === null || visibility === null || blob === null) throw unknownBlob(digest);
     const { verdict } = blob;
     const found = { blob, verdict, visibility, manifestId: verdict?.manifestId ?? null, digest };
-    this.#memory.remember(generation, { id: repositoryId, name: repository }, digest, request.caller, found);
+    // A push that names the blob tells nobody: an image would count for more than another artifact, and no less than
+    // another image.
+    if (blob.isOfImage) {
+      this.#memory.remember(
+        generation,
+        { id: repositoryId, name: repository },
+        digest,
+        request.caller,
+        found,
+      );
+    }
     return found;
   }
 

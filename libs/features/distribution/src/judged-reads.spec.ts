@@ -36,6 +36,7 @@ class StaleReads extends RegistryReads {
       sizeBytes: 1,
       objectKey: 'k',
       leasedUntil: null,
+      isOfImage: true,
       enforced: true,
       mayRedirect: true,
     };

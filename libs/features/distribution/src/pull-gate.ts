@@ -39,6 +39,8 @@ export class VerdictPending extends OciError {
 
 /** So many pulls may wait at once; more are sent away with a time to come back. */
 const HELD_MAX = 2_000;
+/** So many of one principal, or of all who have not signed in: the others want to wait, too. */
+const HELD_OF_ONE_MAX = 200;
 /** Net under a lost signal. */
 const REREAD_MS = 5_000;
 
@@ -48,6 +50,7 @@ export class PullGate {
   readonly #denials: DenialLog;
   readonly #settings: GateSettings;
   #held = 0;
+  readonly #heldOf = new Map<string, number>();
 
   constructor(signals: VerdictSignals, denials: DenialLog, settings: GateSettings) {
     this.#signals = signals;
@@ -72,7 +75,7 @@ export class PullGate {
   ): Promise<{ readonly found: Found; readonly warning: string | null }> {
     let found = first;
     let decision = decideGate(found.verdict);
-    if (decision.kind === 'hold' && this.#settings.holdMs > 0 && this.#held < HELD_MAX) {
+    if (decision.kind === 'hold' && this.#settings.holdMs > 0 && this.#hasRoomFor(holderOf(request))) {
       found = await this.#hold(found, reread, request);
       decision = decideGate(found.verdict);
     }
@@ -98,7 +101,7 @@ export class PullGate {
     const deadline = Date.now() + this.#settings.holdMs;
     const gone = request.gone();
     let found = first;
-    this.#held += 1;
+    this.#count(holderOf(request), 1);
     try {
       for (;;) {
         const { manifestId } = found;
@@ -115,8 +118,19 @@ export class PullGate {
         }
       }
     } finally {
-      this.#held -= 1;
+      this.#count(holderOf(request), -1);
     }
+  }
+
+  #hasRoomFor(holder: string): boolean {
+    return this.#held < HELD_MAX && (this.#heldOf.get(holder) ?? 0) < HELD_OF_ONE_MAX;
+  }
+
+  #count(holder: string, change: 1 | -1): void {
+    this.#held += change;
+    const held = (this.#heldOf.get(holder) ?? 0) + change;
+    if (held === 0) this.#heldOf.delete(holder);
+    else this.#heldOf.set(holder, held);
   }
 
   #deny(
@@ -151,4 +165,8 @@ export class PullGate {
   #verdictUrl(verdictId: string): string {
     return `${this.#settings.publicUrl}/api/v1/verdicts/ver_${verdictId.replaceAll('-', '')}`;
   }
+}
+
+function holderOf({ caller }: PullRequest): string {
+  return principalIdOf(caller) ?? 'anonymous';
 }

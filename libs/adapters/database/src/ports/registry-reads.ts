@@ -39,6 +39,8 @@ export interface StoredBlob {
    * none does.
    */
   readonly verdict: (StoredVerdict & { readonly manifestId: string }) | null;
+  /** Whether the verdict is that of an image: one of another artifact no longer counts once an image names the blob. */
+  readonly isOfImage: boolean;
   /** As in {@link StoredManifest}, of that verdict. */
   readonly isStale: boolean;
   /** Whether the project lets clients fetch blobs from the object store. */

@@ -54,7 +54,7 @@ type ManifestRow = readonly [
 ];
 
 const verdictsNaming = (condition: string): string =>
-  `SELECT bv.id, bv.state, bv.summary, bv.manifest_id, bv.rules_revision
+  `SELECT bv.id, bv.state, bv.summary, bv.manifest_id, bv.rules_revision, bm.kind
    FROM manifest_blob mb
    JOIN verdict bv ON bv.manifest_id = mb.manifest_id
    JOIN manifest bm ON bm.id = mb.manifest_id
@@ -84,7 +84,7 @@ const IS_ENFORCED = `EXISTS (
 const BLOB = `SELECT ${epochOf('$3')}, r.id, b.id, b.size, b.object_key, l.expires_at, v.id, v.state, v.summary,
     v.manifest_id, CASE WHEN b.id IS NOT NULL AND v.id IS NULL THEN ${IS_ENFORCED} END,
     v.rules_revision <> r.rules_revision,
-    (SELECT n.blob_downloads = 'redirect' FROM node n WHERE n.id = r.project_id), ${VISIBILITY}
+    (SELECT n.blob_downloads = 'redirect' FROM node n WHERE n.id = r.project_id), ${VISIBILITY}, v.kind = 'image'
   FROM (SELECT 1) one
   LEFT JOIN repository r ON r.name = $1
   LEFT JOIN LATERAL (
@@ -109,6 +109,7 @@ type BlobRow = readonly [
   isStale: boolean | null,
   mayRedirect: boolean | null,
   visibility: string | null,
+  isOfImage: boolean | null,
 ];
 
 const CONTENT = `SELECT content FROM manifest WHERE id = $1`;
@@ -230,6 +231,7 @@ export class PostgresRegistryReads extends RegistryReads {
         objectKey,
         leasedUntil,
         verdict: verdict === null ? null : { ...verdict, manifestId },
+        isOfImage: row[14] === true,
         isStale: row[11] === true,
         mayRedirect: row[12] === true,
         enforced: enforced ?? true,
