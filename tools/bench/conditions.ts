@@ -13,7 +13,7 @@ export function conditionsOf(options: Options, ownCost: OwnCost, hasZot: boolean
     '- CPU time is that of all processes of a side, the database, scans and checks of signatures included, for one operation.',
     `- Median of ${options.rounds} rounds in which the sides take turns, after a warm-up (small requests and small images: ${COMPILING_TURNS}); the spread stands in brackets. A ratio is the median of those of the rounds.`,
     '- All check an ES256 Bearer token on every request. Sluice also asks the gate on every read, and inventories, scans and judges what is pushed: its scanner takes what the processors have left, so much of that comes after the last push. Nobody is measured before it is done, and its CPU time counts.',
-    `- Sluice: ${options.standalone ? 'one process on its embedded PostgreSQL' : 'two processes of the registry that share a port, one each of api, scanner and signer, PostgreSQL with its defaults'}; rate limits off. Blobs are synced (fdatasync, and the directories) before the answer, rows committed with synchronous_commit on.`,
+    `- Sluice: ${options.standalone ? 'one process on its embedded PostgreSQL' : 'two processes of the registry that share a port, one each of api, scanner and signer, PostgreSQL with its defaults'}; rate limits off. Blobs are synced (fdatasync, and the directories) before the answer, rows committed with synchronous_commit on, except that of an upload without a byte.`,
     '- distribution v3.1.1: filesystem driver, in-memory descriptor cache. It syncs blob data, tag and link files (fsync) before the answer, but not the directory that a blob is moved into.',
     hasZot
       ? '- zot v2.1.20: built without extensions, `commit: true`, so that it syncs as well (its default is not to).'

@@ -44,12 +44,17 @@ const NAMES = [
 ] as const;
 const COLUMNS = NAMES.map((column) => `s.${column}`).join(', ');
 
-/** No rows when nobody has pushed to the repository yet. */
+/**
+ * No rows when nobody has pushed to the repository yet. The commit does not wait for the disk: a session is all that a
+ * crash of PostgreSQL within the next moment may take, and only before it holds a byte, because whatever is committed
+ * after it brings it to the disk, too. The client then begins the upload again.
+ */
 const CREATE: NamedStatement = {
   name: 'upload-create',
   text: `INSERT INTO upload_session AS s
       (id, repository_id, principal_id, storage_key, algorithm, writer, parts, expires_at)
-    SELECT $1, id, $2, $3, $4, $5, 'null', now() + make_interval(secs => $6) FROM repository WHERE name = $7
+    SELECT $1, id, $2, $3, $4, $5, 'null', now() + make_interval(secs => $6)
+    FROM repository, set_config('synchronous_commit', 'off', true) WHERE name = $7
     RETURNING ${COLUMNS}`,
 };
 
