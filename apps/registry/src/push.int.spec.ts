@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { readdir, rm, symlink } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf, OCI_CONFIG, rawExchange, TestClient } from './testing/test-client.ts';
 import { basic, TestRegistry } from './testing/test-registry.ts';
@@ -269,87 +267,6 @@ describe('pushing a blob', () => {
     expect((await dev.request('PUT', `${location}?digest=${digestOf('half')}`)).status).toBe(404);
   });
 
-  it('lets one request write at a time', async () => {
-    const location = await dev.begin(REPOSITORY);
-    const { promise: open, resolve: finish } = Promise.withResolvers<void>();
-    const slow = dev.request('PATCH', location, {
-      body: new ReadableStream<Uint8Array>({
-        async start(controller) {
-          controller.enqueue(Buffer.from('first'));
-          await open;
-          controller.close();
-        },
-      }),
-    });
-    await untilWriting(registry);
-    const second = await dev.request('PATCH', location, { body: 'second' });
-    expect([second.status, second.error?.code]).toEqual([416, 'RANGE_INVALID']);
-    finish();
-    expect((await slow).status).toBe(202);
-    expect((await dev.request('PUT', `${location}?digest=${digestOf('first')}`)).status).toBe(201);
-  });
-
-  it('answers a refused chunk before it ends the connection, however much of the chunk is still to come', async () => {
-    const location = await dev.begin(REPOSITORY);
-    const [host = '', port = ''] = registry.host.split(':');
-    const socket = connect(Number(port), host);
-    const received: Buffer[] = [];
-    socket.on('data', (chunk: Buffer) => received.push(chunk));
-    const closed = once(socket, 'close');
-    socket.write(
-      `PATCH ${location} HTTP/1.1\r\nHost: ${registry.host}\r\nAuthorization: ${basic('dev')}\r\n` +
-        'Connection: close\r\nContent-Range: 7-4000006\r\nContent-Length: 4000000\r\n\r\n',
-    );
-    for (let part = 0; part < 40; part += 1) {
-      if (!socket.write(Buffer.alloc(100_000))) await once(socket, 'drain');
-      await sleep(5);
-    }
-    // An 'error' (connection reset) would end the test here.
-    await closed;
-    expect(Buffer.concat(received).toString()).toMatch(/^HTTP\/1.1 416 [^]*the upload continues at byte 0/);
-  });
-
-  it('keeps what came before the client hung up, and goes on from there', async () => {
-    const content = randomBytes(50_000);
-    const location = await dev.begin(REPOSITORY);
-    const [host = '', port = ''] = registry.host.split(':');
-    const socket = connect(Number(port), host);
-    socket.write(
-      `PATCH ${location} HTTP/1.1\r\nHost: ${registry.host}\r\nAuthorization: ${basic('dev')}\r\n` +
-        'Content-Type: application/octet-stream\r\nContent-Length: 50000\r\n\r\n',
-    );
-    socket.write(content.subarray(0, 30_000));
-    await untilWriting(registry);
-    await sleep(100);
-    socket.destroy();
-    await expect
-      .poll(async () => (await dev.request('GET', location)).headers.get('range'), { timeout: 5_000 })
-      .toBe('0-29999');
-    const rest = await dev.request('PATCH', location, {
-      headers: { 'content-range': '30000-49999' },
-      body: content.subarray(30_000),
-    });
-    expect(rest.status).toBe(202);
-    expect((await dev.request('PUT', `${location}?digest=${digestOf(content)}`)).status).toBe(201);
-    await expectBlob(content);
-  });
-
-  it('reads the bytes again at the end when the hash of the first chunks is lost with its process', async () => {
-    const content = randomBytes(200);
-    const location = await dev.begin(REPOSITORY);
-    await dev.request('PATCH', location, { body: content.subarray(0, 100) });
-    // As if the chunk had come to another replica: its row is all that is known.
-    await registry.database.source.query(`UPDATE upload_session SET offset_bytes = 100 WHERE id = $1`, [
-      location.split('/').at(-1),
-    ]);
-    const other = await TestRegistry.join(registry);
-    const elsewhere = new TestClient(other, 'dev');
-    expect((await elsewhere.request('PATCH', location, { body: content.subarray(100) })).status).toBe(202);
-    expect((await elsewhere.request('PUT', `${location}?digest=${digestOf(content)}`)).status).toBe(201);
-    await other.close();
-    await expectBlob(content);
-  });
-
   it('stores the same content once, whoever pushes it, and links it where it was pushed', async () => {
     const content = randomBytes(500);
     await dev.pushBlob(REPOSITORY, content);
@@ -374,103 +291,19 @@ describe('pushing a blob', () => {
   });
 
   it('needs a project that owns the name, and says which would', async () => {
-    const answer = await (await adminOf(registry)).request('POST', '/v2/nobody/here/blobs/uploads/');
+    const answer = await (await TestClient.admin(registry)).request('POST', '/v2/nobody/here/blobs/uploads/');
     expect([answer.status, answer.error?.code]).toEqual([404, 'NAME_UNKNOWN']);
   });
 
   it('leaves every project its own repositories: the longest project path wins', async () => {
     await registry.createProject('deep/one');
-    const admin = await adminOf(registry);
+    const admin = await TestClient.admin(registry);
     await admin.pushImage('deep/one', 'v1');
     await admin.pushImage('deep/one/two/three', 'v1');
     const rows = await registry.database.source.query<{ name: string }[]>(
       `SELECT r.name FROM repository r JOIN node n ON n.id = r.project_id WHERE n.path = 'deep/one' ORDER BY 1`,
     );
     expect(rows.map(({ name }) => name)).toEqual(['deep/one', 'deep/one/two/three']);
-  });
-
-  describe('by mounting', () => {
-    it('answers 201 with the location of the blob, and 202 with an upload when it cannot', async () => {
-      const { layer } = await dev.pushImage('team/app/source', 'v1');
-      await registry.judge('team/app/source', digestOf('-'), 'green', null);
-      const mount = (from: string, digest = layer.digest) =>
-        dev.request('POST', `/v2/team/app/target/blobs/uploads/?mount=${digest}&from=${from}`);
-      const pending = await mount('team/app/source');
-      expect(pending.status, 'not before the gate lets it out').toBe(202);
-      await greenAll(registry);
-      const mounted = await mount('team/app/source');
-      expect([mounted.status, mounted.headers.get('location')]).toEqual([
-        201,
-        `/v2/team/app/target/blobs/${layer.digest}`,
-      ]);
-      expect((await dev.request('GET', `/v2/team/app/target/blobs/${layer.digest}`)).status).toBe(200);
-      for (const answer of [
-        await mount('team/app/none'),
-        await mount('team/app/source', digestOf('?')),
-        await mount('Bad..Name'),
-      ]) {
-        expect(answer.status).toBe(202);
-        expect(answer.headers.get('location')).toContain('/blobs/uploads/');
-      }
-    });
-
-    it('finds a repository by itself among those that the caller may pull, and in no other', async () => {
-      await registry.createProject('foreign/app');
-      const admin = await adminOf(registry);
-      const theirs = await admin.pushImage('foreign/app/x', 'v1');
-      const ours = await dev.pushImage('team/app/anon', 'v1');
-      await greenAll(registry);
-      const mount = (digest: string) =>
-        dev.request('POST', `/v2/team/app/fresh/blobs/uploads/?mount=${digest}`);
-      expect((await mount(ours.layer.digest)).status).toBe(201);
-      expect((await mount(theirs.layer.digest)).status).toBe(202);
-      const named = `?mount=${theirs.layer.digest}&from=foreign/app/x`;
-      expect((await dev.request('POST', `/v2/team/app/fresh/blobs/uploads/${named}`)).status).toBe(202);
-    });
-
-    it('finds a repository by the rights of who holds the token, which names no other than that of the push', async () => {
-      await registry.createProject('elsewhere/app');
-      const admin = await adminOf(registry);
-      const theirs = await admin.pushImage('elsewhere/app/x', 'v1');
-      const ours = await dev.pushImage('team/app/source', 'v1');
-      await greenAll(registry);
-      const token = await dev.withToken('repository:team/app/target:pull,push');
-      const mount = (query: string) =>
-        token.request('POST', `/v2/team/app/target/blobs/uploads/?mount=${query}`);
-      expect((await mount(ours.layer.digest)).status).toBe(201);
-      expect((await mount(theirs.layer.digest)).status).toBe(202);
-      expect((await mount(`${ours.config.digest}&from=team/app/source`)).status).toBe(201);
-      expect((await mount(`${theirs.config.digest}&from=elsewhere/app/x`)).status).toBe(202);
-    });
-
-    it('reaches no further than the secret behind the token', async () => {
-      const ours = await dev.pushImage('team/app/source', 'v2');
-      await greenAll(registry);
-      const id = await registry.createUser('narrow', { 'team/app': 'maintainer' });
-      const statuses = async (scopes: readonly string[]): Promise<number[]> => {
-        const holder = basic('narrow', await registry.createToken(id, scopes));
-        const secret = new TestClient(registry, null, holder);
-        const token = await secret.withToken('repository:team/app/narrow:pull,push');
-        const answers = [secret, token].flatMap((client) =>
-          [ours.layer, ours.config].map(({ digest }, at) => {
-            const from = at === 0 ? '' : '&from=team/app/source';
-            const query = `?mount=${digest}${from}`;
-            return client.request('POST', `/v2/team/app/narrow/blobs/uploads/${query}`);
-          }),
-        );
-        return (await Promise.all(answers)).map(({ status }) => status);
-      };
-      const own = 'repository:team/app/narrow:pull,push';
-      expect(await statuses([own])).toEqual([202, 202, 202, 202]);
-      expect(await statuses([own, 'repository:team/app/source:pull'])).toEqual([201, 201, 201, 201]);
-    });
-
-    it('does not carry red content to another repository', async () => {
-      const image = await dev.pushImage('team/app/red', 'v1');
-      await registry.judge('team/app/red', image.digest, 'red', 'scan: no');
-      const query = `?mount=${image.layer.digest}&from=team/app/red`;
-      expect((await dev.request('POST', `/v2/team/app/clean/blobs/uploads/${query}`)).status).toBe(202);
-    });
   });
 
   it('keeps a blob that a pusher asked for from garbage collection', async () => {
@@ -503,74 +336,12 @@ describe('pushing a blob', () => {
     }
   });
 
-  it('answers a body that is shorter than announced with nothing stored as a blob', async () => {
-    const content = randomBytes(100);
-    await rawExchange(
-      registry,
-      `POST /v2/${REPOSITORY}/blobs/uploads/?digest=${digestOf(content)} HTTP/1.1\r\nHost: x\r\n` +
-        `Authorization: ${basic('dev')}\r\nContent-Length: 200\r\n\r\n${content.toString('latin1')}`,
-    );
-    expect((await dev.request('HEAD', blobUrl(digestOf(content)))).status).toBe(404);
-  });
-
-  it.runIf(process.platform === 'linux')(
-    'says so when the disk is full, and goes on when it no longer is',
-    async () => {
-      const location = await dev.begin(REPOSITORY);
-      const [row] = await registry.database.source.query<{ storage_key: string }[]>(
-        'SELECT storage_key FROM upload_session WHERE id = $1',
-        [location.split('/').at(-1)],
-      );
-      const file = join(registry.storageDirectory, 'blobs', 'uploads', row?.storage_key ?? '');
-      // Every write to this device fails as a write to a full disk does.
-      await symlink('/dev/full', file);
-      const full = await dev.request('PATCH', location, { body: randomBytes(100_000) });
-      expect([full.status, full.error?.code, full.headers.get('retry-after')]).toEqual([
-        503,
-        'UNAVAILABLE',
-        '10',
-      ]);
-      expect(full.error?.message).toContain('full');
-      expect((await dev.request('GET', location)).headers.get('range')).toBe('0-0');
-      await rm(file);
-      expect((await dev.request('PATCH', location, { body: 'fits' })).status).toBe(202);
-      expect((await dev.request('PUT', `${location}?digest=${digestOf('fits')}`)).status).toBe(201);
-    },
-  );
-
   it('refuses an announced length that is no number before anything else', async () => {
     const answer = await rawExchange(
       registry,
       `PATCH /v2/x/blobs/uploads/y HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n`,
     );
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-  });
-});
-
-describe('a client that drips', () => {
-  it('is cut off, and what it has sent is kept', async () => {
-    const registry = await TestRegistry.start({ pace: { windowMs: 300, minimumBytes: 100 } });
-    try {
-      await registry.createProject('team/app');
-      await registry.createUser('dev', { 'team/app': 'developer' });
-      const dev = new TestClient(registry, 'dev');
-      const location = await dev.begin('team/app/web');
-      const [host = '', port = ''] = registry.host.split(':');
-      const socket = connect(Number(port), host);
-      const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-      socket.on('error', () => undefined);
-      socket.write(
-        `PATCH ${location} HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('dev')}\r\nContent-Length: 1000\r\n\r\n`,
-      );
-      const drip = setInterval(() => socket.write('x'), 50);
-      await closed;
-      clearInterval(drip);
-      await expect
-        .poll(async () => (await dev.request('GET', location)).headers.get('range'), { timeout: 5_000 })
-        .toMatch(/^0-[1-9]/);
-    } finally {
-      await registry.close();
-    }
   });
 });
 
@@ -581,27 +352,4 @@ function streamOf(content: Uint8Array): ReadableStream<Uint8Array> {
       controller.close();
     },
   });
-}
-
-async function untilWriting(registry: TestRegistry): Promise<void> {
-  await expect
-    .poll(
-      async () => registry.database.source.query(`SELECT id FROM upload_session WHERE state = 'writing'`),
-      {
-        timeout: 5_000,
-      },
-    )
-    .toHaveLength(1);
-}
-
-async function greenAll(registry: TestRegistry): Promise<void> {
-  await registry.database.source.query(`UPDATE verdict SET state = 'green', rules_revision = 0`);
-}
-
-async function adminOf(registry: TestRegistry): Promise<TestClient> {
-  const [row] = await registry.database.source.query<object[]>(
-    `SELECT 1 FROM principal WHERE name = 'admin'`,
-  );
-  if (row === undefined) await registry.createUser('admin', {}, true);
-  return new TestClient(registry, 'admin');
 }

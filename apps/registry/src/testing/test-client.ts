@@ -41,6 +41,15 @@ export class TestClient {
     this.authorization = authorization ?? (user === null ? null : basic(user));
   }
 
+  /** The administrator, who is created when there is none yet. */
+  static async admin(registry: TestRegistry): Promise<TestClient> {
+    const [row] = await registry.database.source.query<object[]>(
+      `SELECT 1 FROM principal WHERE name = 'admin'`,
+    );
+    if (row === undefined) await registry.createUser('admin', {}, true);
+    return new TestClient(registry, 'admin');
+  }
+
   async request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
     const response = await fetch(`${this.registry.url}${path}`, {
       method,
