@@ -114,6 +114,7 @@ export class PacedBody implements AsyncIterableIterator<Uint8Array> {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#failure = failure;
+    clearTimeout(this.#timer);
     if (this.#filling !== null) this.#hand(this.#filling.lend());
     this.#filling = null;
     this.#wake?.();

@@ -1,5 +1,5 @@
 import { PostgresJobLedger } from '@sluice/database/postgres';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AdvisoryImporter } from './advisory-importer.ts';
 import { AdvisoryUploads, IMPORT_JOB, type ImportRequest } from './advisory-uploads.ts';
 import { ScanLab } from './testing/scan-lab.ts';
@@ -43,6 +43,22 @@ describe('advisories that a client uploads', () => {
     // An attempt after one that died behind its commit finds its work done.
     await uploads.run(request, lab.context());
     expect(await lab.advisories.imports(5)).toHaveLength(1);
+  });
+
+  it('close what they are read from when there is no place for a temporary file', async () => {
+    const request = await requestOf(await uploads.accept(body(ZIP), 'npm/all.zip'));
+    const read = vi.spyOn(lab.blobs, 'read');
+    vi.stubEnv('TMPDIR', '/nowhere/at/all');
+    try {
+      await expect(uploads.run(request, lab.context())).rejects.toThrow('ENOENT');
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    const [opened] = read.mock.results;
+    if (opened?.type !== 'return') throw new Error('nothing was read');
+    expect((await opened.value).destroyed).toBe(true);
+    read.mockRestore();
+    await uploads.run(request, lab.context());
   });
 
   it('two files at once are two jobs', async () => {

@@ -59,7 +59,12 @@ export class AdvisoryUploads {
       throw error;
     });
     if (stream === null) return;
-    await this.#importer.importStream(stream, request.name, context);
+    try {
+      await this.#importer.importStream(stream, request.name, context);
+    } finally {
+      // It may have failed before it began to read, and what is open stays open then.
+      stream.destroy();
+    }
     await this.#blobs.delete(request.objectKey);
   }
 

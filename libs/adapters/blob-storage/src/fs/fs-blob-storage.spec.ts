@@ -131,7 +131,10 @@ describe('blobs as files', () => {
     expect((await buffer(await storage.read(upload.key))).toString()).toBe('some more');
   });
 
-  it('lets go of a body that it cannot store', async () => {
+  it.each([
+    ['at its first byte', 1],
+    ['later', 2],
+  ])('lets go of a body that it cannot store, %s', async (_, failing) => {
     const upload = { key: storage.newKey(), offset: 0, state: null };
     let isLetGo = false;
     async function* body(): AsyncIterable<Uint8Array> {
@@ -144,10 +147,17 @@ describe('blobs as files', () => {
     const taken = new OciError('BLOB_UPLOAD_UNKNOWN', 'another writer has the upload');
     let writes = 0;
     const beforeWrite = async (): Promise<void> => {
-      if ((writes += 1) > 1) throw taken;
+      if ((writes += 1) === failing) throw taken;
     };
     await expect(storage.append(upload, body(), { isLast: true, beforeWrite })).rejects.toBe(taken);
     expect(isLetGo).toBe(true);
+  });
+
+  it('says that an upload is lost which was cancelled elsewhere just before its end', async () => {
+    const upload = { key: storage.newKey(), offset: 0, state: null };
+    const { offset, state } = await storage.append(upload, chunks('x'.repeat(300_000)), { isLast: true });
+    await (await FsBlobStorage.open(directory)).abort(upload);
+    await expect(storage.finish({ ...upload, offset, state })).rejects.toMatchObject({ code: 'UPLOAD_LOST' });
   });
 
   it('writes nothing of what it holds in memory once another append may have begun', async () => {

@@ -75,7 +75,13 @@ export class FsBlobStorage extends BlobStorage {
       return this.#write(upload, body, options);
     }
     const beginning = await readBeginning(body);
-    if (beginning.kind === 'long') return this.#write(upload, beginning.body, options);
+    if (beginning.kind === 'long') {
+      try {
+        return await this.#write(upload, beginning.body, options);
+      } finally {
+        await beginning.letGo();
+      }
+    }
     const state = this.#held.hold(upload.key, beginning.content);
     return { offset: beginning.content.length, state, interruption: undefined };
   }
@@ -91,7 +97,7 @@ export class FsBlobStorage extends BlobStorage {
         this.#complete.get(upload.key) === upload.offset || (await this.#makeReady(upload, from));
       this.#complete.delete(upload.key);
       // If it is not there, an earlier call may have ended between the move and this.
-      if (isReady) await rename(from, to);
+      if (isReady) await this.#move(upload, from, to);
       await syncDirectory(dirname(to));
     });
   }
@@ -108,7 +114,7 @@ export class FsBlobStorage extends BlobStorage {
   async read(key: string, range?: ObjectRange): Promise<Readable> {
     return withTypedErrors('cannot read the blob', async () => {
       const file = await open(this.#path('blobs', key), constants.O_RDONLY);
-      const { first, last } = range ?? { first: 0, last: (await file.stat()).size - 1 };
+      const { first, last } = range ?? (await wholeOf(file));
       if (last < first) {
         await file.close();
         return Readable.from([]);
@@ -180,6 +186,16 @@ export class FsBlobStorage extends BlobStorage {
         await file.close();
       }
     });
+  }
+
+  /** What was there a moment ago may have been cancelled, or finished by another who has taken the upload over. */
+  async #move(upload: StoredUpload, from: string, to: string): Promise<void> {
+    try {
+      await rename(from, to);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      if ((await this.size(upload.key)) !== upload.offset) throw lost(upload);
+    }
   }
 
   /** Null when there is none: it may be finished already. A new upload that nothing was appended to is empty. */
@@ -257,6 +273,16 @@ async function writeAll(
     interruption = error ?? new Error('the body ended early');
   }
   return { offset: await writer.end(), interruption };
+}
+
+/** @throws what looking at the file fails with; it is closed then */
+async function wholeOf(file: FileHandle): Promise<ObjectRange> {
+  try {
+    return { first: 0, last: (await file.stat()).size - 1 };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -19,8 +19,12 @@ interface Held {
 /** What came of reading the beginning of a body. */
 export type Beginning =
   | { readonly kind: 'whole'; readonly content: Uint8Array<ArrayBuffer> }
-  /** All of it, what was read included; throws where the body does. */
-  | { readonly kind: 'long'; readonly body: AsyncIterable<Uint8Array> };
+  /** All of it, what was read included; throws where the body does. Whoever does not read it to its end lets go of it. */
+  | {
+      readonly kind: 'long';
+      readonly body: AsyncIterable<Uint8Array>;
+      readonly letGo: () => Promise<unknown>;
+    };
 
 /** Small uploads that are complete, in memory, until they are finished or thrown away. */
 export class HeldUploads {
@@ -79,16 +83,12 @@ export async function readBeginning(body: AsyncIterable<Uint8Array>): Promise<Be
     failure = { error };
   }
   async function* all(): AsyncIterable<Uint8Array> {
-    try {
-      yield* chunks;
-      if (failure !== undefined) throw failure.error;
-      yield* { [Symbol.asyncIterator]: () => iterator };
-    } finally {
-      // Whoever stops in the middle wants nothing more of the body.
-      await iterator.return?.();
-    }
+    yield* chunks;
+    if (failure !== undefined) throw failure.error;
+    yield* { [Symbol.asyncIterator]: () => iterator };
   }
-  return { kind: 'long', body: all() };
+  // Not in a `finally` of the generator: one that was never asked for anything never comes there.
+  return { kind: 'long', body: all(), letGo: async () => iterator.return?.() };
 }
 
 function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
