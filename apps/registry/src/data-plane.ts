@@ -8,6 +8,7 @@ import {
   parseDistributionPath,
   type RepositoryName,
 } from '@sluice/domain/oci';
+import { readsItsBody } from '@sluice/platform';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { DataPlaneDependencies } from './dependencies.ts';
 import { Exchange, rightsOn } from './exchange.ts';
@@ -44,7 +45,10 @@ export async function registerDataPlane(
       plane.addContentTypeParser('*', (_request, body, done) => done(null, body));
       plane.setErrorHandler((error, request, reply) => {
         // The framework refuses a Content-Type that is none before any parser; here only manifests have to have one.
-        if (isCode(error, 'FST_ERR_CTP_INVALID_MEDIA_TYPE')) return answer(request, reply, dependencies);
+        if (isCode(error, 'FST_ERR_CTP_INVALID_MEDIA_TYPE')) {
+          readsItsBody(request);
+          return answer(request, reply, dependencies);
+        }
         return fail(request, reply, dependencies, error, null);
       });
       plane.setNotFoundHandler((request, reply) => answer(request, reply, dependencies));

@@ -2,7 +2,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { fastify, type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { limitBodies } from './http-bodies.ts';
+import { limitBodies, readsItsBody } from './http-bodies.ts';
 
 describe('a connection that keeps a request open for nothing', () => {
   let server: FastifyInstance;
@@ -12,6 +12,11 @@ describe('a connection that keeps a request open for nothing', () => {
     server.addContentTypeParser('application/zip', (_request, payload, done) => done(null, payload));
     server.post('/document', async () => ({ read: true }));
     server.post('/stream', async (request) => ({ length: (await text(request.body as never)).length }));
+    server.setErrorHandler(async (error, request) => {
+      if ((error as { code?: string }).code !== 'FST_ERR_CTP_INVALID_MEDIA_TYPE') throw error;
+      readsItsBody(request);
+      return { length: (await text(request.raw)).length };
+    });
     await server.listen({ port: 0, host: '127.0.0.1' });
   });
   afterAll(async () => {
@@ -58,6 +63,11 @@ describe('a connection that keeps a request open for nothing', () => {
 
   it('is left alone while its route reads the body as a stream', async () => {
     const { answer } = await drip('/stream', 'application/zip', 12);
+    expect(answer).toContain('{"length":12}');
+  });
+
+  it('is left alone while an error handler reads the body that the framework has refused', async () => {
+    const { answer } = await drip('/stream', 'none', 12);
     expect(answer).toContain('{"length":12}');
   });
 

@@ -7,6 +7,9 @@ export interface BodyPatience {
   readonly drainMs: number;
 }
 
+/** The timers of bodies that have not come yet. */
+const arrivals = new WeakMap<FastifyRequest, NodeJS.Timeout>();
+
 /** Bodies that are read whole are small documents. */
 const DEFAULT_PATIENCE: BodyPatience = { arrivalMs: 30_000, drainMs: 10_000 };
 
@@ -16,7 +19,6 @@ const DEFAULT_PATIENCE: BodyPatience = { arrivalMs: 30_000, drainMs: 10_000 };
  * themselves, as a stream, watch the pace of those themselves.
  */
 export function limitBodies(server: FastifyInstance, patience: BodyPatience = DEFAULT_PATIENCE): void {
-  const arrivals = new WeakMap<FastifyRequest, NodeJS.Timeout>();
   server.addHook('onRequest', (request, reply, done) => {
     const { raw } = request;
     const announced = raw.headers['transfer-encoding'] ?? raw.headers['content-length'];
@@ -30,9 +32,14 @@ export function limitBodies(server: FastifyInstance, patience: BodyPatience = DE
   });
   // The body was read, or is a stream that has a reader now.
   server.addHook('preValidation', (request, _reply, done) => {
-    clearTimeout(arrivals.get(request));
+    readsItsBody(request);
     done();
   });
+}
+
+/** For those who read the body of a request that the framework has refused: they watch its pace themselves. */
+export function readsItsBody(request: FastifyRequest): void {
+  clearTimeout(arrivals.get(request));
 }
 
 function cutOff({ raw }: FastifyRequest, afterMs: number): NodeJS.Timeout {

@@ -16,7 +16,7 @@ export {
 } from './config/settings.ts';
 export { EVERY_SETTING } from './config/every-setting.ts';
 export { Health, type Readiness, type ReadinessCheck } from './health.ts';
-export { type BodyPatience, limitBodies } from './http-bodies.ts';
+export { type BodyPatience, limitBodies, readsItsBody } from './http-bodies.ts';
 export { observeRequests, registerOperations } from './http-operations.ts';
 export { createLogger, type Logger, redactUrl } from './logging.ts';
 export { Metrics } from './metrics.ts';
