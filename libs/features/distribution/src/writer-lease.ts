@@ -14,6 +14,8 @@ const HEARTBEAT_MS = 1_200;
 const RETRY_MS = 250;
 /** And for so long: clients and proxies give up sooner. */
 const CUT_OFF_MAX_MS = 60_000;
+/** A renewal without an answer for so long is not waited for: on another connection the database may be there. */
+const UNANSWERED_MS = 5_000;
 
 const HELD_MS = WRITER_LEASE_SECONDS * 1_000 - MARGIN_MS;
 
@@ -37,6 +39,7 @@ export class WriterLease implements WriteHold, Disposable {
   readonly #heartbeat: NodeJS.Timeout;
   #heldUntil: number;
   #isLost = false;
+  #renewal: { readonly askedAt: number; readonly answered: Promise<void> } | null = null;
 
   /** @param askedAt when the session was asked for, by `performance.now()` */
   constructor(sessions: UploadSessions, sessionId: string, writer: string, askedAt: number) {
@@ -78,9 +81,20 @@ export class WriterLease implements WriteHold, Disposable {
     clearInterval(this.#heartbeat);
   }
 
-  async #renew(): Promise<void> {
-    if (this.#isLost) return;
+  /** At most one in a while, however often it is asked for: each takes a connection until it is answered. */
+  #renew(): Promise<void> {
+    if (this.#isLost) return Promise.resolve();
     const askedAt = performance.now();
+    const underWay = this.#renewal;
+    if (underWay !== null && askedAt - underWay.askedAt < UNANSWERED_MS) return underWay.answered;
+    const renewal = { askedAt, answered: this.#ask(askedAt) };
+    this.#renewal = renewal;
+    return renewal.answered.finally(() => {
+      if (this.#renewal === renewal) this.#renewal = null;
+    });
+  }
+
+  async #ask(askedAt: number): Promise<void> {
     try {
       if (await this.#sessions.renew(this.#sessionId, this.writer, WRITER_LEASE_SECONDS)) {
         this.#heldUntil = askedAt + HELD_MS;

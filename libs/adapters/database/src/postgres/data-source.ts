@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { DataSource, DataSourceOptions } from 'typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 import { Database } from './database.ts';
 import { AccessGrantEntity } from './entities/access-grant.entity.ts';
 import { CiBindingEntity } from './entities/ci-binding.entity.ts';
@@ -48,15 +48,20 @@ const ENTITIES = [AccessGrantEntity, CiBindingEntity, NodeEntity, PrincipalEntit
 /** One number for all replicas: whoever holds it migrates, the others wait and then find nothing to do. */
 const MIGRATION_LOCK = 5_130_017;
 
+/** After so long a statement is given up, and its connection with it; a machine that vanished is silent for ever. */
+const SILENT_MS = 60_000;
+
 export interface DatabaseOptions {
   readonly url: string;
   readonly poolSize?: number;
   readonly applicationName?: string;
+  /** Default {@link SILENT_MS}. */
+  readonly silentMs?: number;
 }
 
 /** Connects to PostgreSQL without touching the schema. The caller owns the result and calls `destroy()`. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const { url, applicationName = 'sluice' } = options;
+  const { url, applicationName = 'sluice', silentMs = SILENT_MS } = options;
   const settings: DataSourceOptions = {
     type: 'postgres',
     url,
@@ -67,7 +72,12 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     migrationsTableName: 'schema_migration',
     synchronize: false,
     logging: false,
-    extra: { Client: PreparingClient },
+    extra: {
+      Client: PreparingClient,
+      keepAlive: true,
+      connectionTimeoutMillis: silentMs,
+      query_timeout: silentMs,
+    },
   };
   const database = new Database(settings, url, applicationName);
   await database.initialize();
@@ -75,7 +85,12 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 }
 
 /** Brings the schema up to date, each migration in its own transaction, one replica at a time. Returns what ran. */
-export async function migrate(source: DataSource): Promise<string[]> {
+export async function migrate(database: DataSource): Promise<string[]> {
+  // On connections of its own: to wait for another replica, or to change a large table, takes longer than any request may.
+  const source = await new DataSource({
+    ...database.options,
+    extra: { keepAlive: true },
+  } as DataSourceOptions).initialize();
   const holder = source.createQueryRunner();
   await holder.connect();
   try {
@@ -85,5 +100,6 @@ export async function migrate(source: DataSource): Promise<string[]> {
   } finally {
     await holder.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
     await holder.release();
+    await source.destroy();
   }
 }

@@ -35,6 +35,7 @@ export class Database extends DataSource {
       max: TRANSACTIONS_MAX,
       keepAlive: true,
       connectionTimeoutMillis: TIMEOUT_MS,
+      query_timeout: TIMEOUT_MS,
       options: PLAN_ONCE_OPTIONS,
     });
     // One that breaks while nobody uses it is replaced by the next who asks.

@@ -21,18 +21,24 @@ const statements = new Map<string, Statement>();
 
 /**
  * A client that has PostgreSQL keep the statements that come again: parsing and planning small ones takes several times
- * what running them does.
+ * what running them does. A connection that did not answer within `query_timeout` is closed: every statement behind the
+ * one that is given up would wait for the same answer.
  */
 export class PreparingClient extends pg.Client {
   constructor(config?: string | pg.ClientConfig) {
     super(config);
-    const query = this.query.bind(this) as (...input: unknown[]) => Promise<unknown>;
-    const preparing = (...input: unknown[]): Promise<unknown> => {
+    const ask = this.query.bind(this) as (...input: unknown[]) => Promise<unknown> | undefined;
+    const query = (...input: unknown[]) =>
+      ask(...input)?.catch((error: unknown) => {
+        if (isSilence(error)) this.end().catch(() => undefined);
+        throw error;
+      });
+    const preparing = (...input: unknown[]): Promise<unknown> | undefined => {
       const [text, values] = input;
       if (input.length !== 2 || typeof text !== 'string' || !Array.isArray(values)) return query(...input);
       const statement = statementOf(text, values);
       if (statement === null) return query(text, values);
-      return query({ name: statement.name, text, values }).catch((error: unknown) => {
+      return query({ name: statement.name, text, values })?.catch((error: unknown) => {
         // A migration has changed what the statement returns, and the connection would insist on the old shape.
         if (error instanceof pg.DatabaseError && error.code === '0A000') statement.isRefused = true;
         throw error;
@@ -40,6 +46,10 @@ export class PreparingClient extends pg.Client {
     };
     this.query = preparing as unknown as pg.Client['query'];
   }
+}
+
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout';
 }
 
 function statementOf(text: string, values: readonly unknown[]): Statement | null {
