@@ -78,7 +78,15 @@ export class UploadEnd {
     }
     this.#checkpoint('blob.committed');
     this.#hashes.forget(session.id);
-    if (objectKey !== upload.key) await this.#dropDuplicate(session);
+    if (objectKey === upload.key) return;
+    if (await this.#isIntact(objectKey, upload.offset)) return this.#dropDuplicate(session);
+    // The blob is acknowledged by this push, too, so it has to be there.
+    if (!(await this.#sessions.mend(session.id, digest, objectKey, upload.key))) throw lostBlob(digest);
+  }
+
+  /** Whether the object that a blob stands on is there; that its bytes are the right ones is not looked at. */
+  async #isIntact(objectKey: string, sizeBytes: number): Promise<boolean> {
+    return (await this.#storage.size(objectKey)) === sizeBytes;
   }
 
   async #checkDigest(
@@ -134,6 +142,10 @@ export class UploadEnd {
       state: storageStateOf(session),
     });
   }
+}
+
+function lostBlob(digest: Digest): OciError {
+  return new OciError('UNAVAILABLE', `the storage has lost what it held of ${digest}: push it again`);
 }
 
 /** @returns why, and what the client can do: the upload itself stays as it is */

@@ -110,6 +110,12 @@ export abstract class UploadSessions {
   abstract commit(id: string, writer: string, blob: FinishedUpload): Promise<string | null>;
 
   /**
+   * Ends a session that {@link commit} found a blob for, whose object is lost: the one of the session takes its place.
+   * False when that is no longer possible.
+   */
+  abstract mend(id: string, digest: Digest, lostKey: string, key: string): Promise<boolean>;
+
+  /**
    * Ends the session without a blob, whoever writes to it, and returns what it was; null when there is none. The caller
    * removes its object.
    *

@@ -255,6 +255,22 @@ export class PostgresUploadSessions extends UploadSessions {
     });
   }
 
+  async mend(id: string, digest: Digest, lostKey: string, key: string): Promise<boolean> {
+    const rows = await queryRows<object>(
+      this.#source,
+      `WITH session AS (
+         SELECT id FROM upload_session WHERE id = $1 AND storage_key = $4 AND writer IS NULL FOR UPDATE),
+       mended AS (
+         UPDATE blob b SET object_key = $4 FROM session
+         WHERE b.digest = $2 AND b.object_key = $3 AND b.state = 'live' AND (b.key_domain = '' OR EXISTS (
+           SELECT FROM object_key_envelope e WHERE e.object_key = $4 AND e.key_domain = b.key_domain))
+         RETURNING b.id)
+       DELETE FROM upload_session s USING mended WHERE s.id = $1 RETURNING s.id`,
+      [id, digest, lostKey, key],
+    );
+    return rows.length > 0;
+  }
+
   async remove(id: string, repository: RepositoryName | null): Promise<UploadSession | null> {
     if (!UUID.test(id)) return null;
     const rows = await queryRows<SessionRow>(
