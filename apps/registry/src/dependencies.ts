@@ -47,7 +47,12 @@ export interface DataPlaneDependencies {
   readonly challenge: ChallengeSettings;
   /** How slowly a client may send a body; {@link DEFAULT_PACE} by default. */
   readonly pace?: BodyPace;
+  /** For how long a client may read nothing of a blob; {@link DEFAULT_UNREAD_MS} by default. */
+  readonly unreadMs?: number;
 }
 
 /** A minute without a kilobyte is no upload but a held connection. */
 export const DEFAULT_PACE: BodyPace = { windowMs: 60_000, minimumBytes: 1_024 };
+
+/** A client that has read nothing for so long does not come back, and holds a file and buffers. */
+export const DEFAULT_UNREAD_MS = 60_000;

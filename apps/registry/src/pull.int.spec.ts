@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf, rawExchange, TestClient } from './testing/test-client.ts';
 import { basic, TestRegistry } from './testing/test-registry.ts';
@@ -118,8 +119,29 @@ describe('pulling', () => {
     expect(answer.body.equals(large)).toBe(true);
   });
 
-  it('says 503 and not 404 when the storage has lost the bytes of a blob', async () => {
-    const lost = await dev.pushBlob('team/app/web', randomBytes(10));
+  it('gives up a client that does not read what it has asked for', async () => {
+    const impatient = await TestRegistry.join(registry, { unreadMs: 300 });
+    try {
+      const large = randomBytes(64 * 1024 * 1024);
+      await dev.pushBlob('team/app/web', large);
+      const socket = connect(Number(impatient.host.split(':')[1]), '127.0.0.1').pause();
+      socket.on('error', () => undefined);
+      socket.write(
+        `GET /v2/team/app/web/blobs/${digestOf(large)} HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('dev')}\r\n\r\n`,
+      );
+      await sleep(1_500);
+      let bytes = 0;
+      for await (const chunk of socket) bytes += (chunk as Buffer).length;
+      expect(bytes).toBeGreaterThan(0);
+      expect(bytes).toBeLessThan(large.length);
+    } finally {
+      await impatient.close();
+    }
+  });
+
+  it('says 503 and not 404 when the storage has lost the bytes of a blob, until they are pushed again', async () => {
+    const content = randomBytes(10);
+    const lost = await dev.pushBlob('team/app/web', content);
     const [row] = await registry.database.source.query<{ object_key: string }[]>(
       'SELECT object_key FROM blob WHERE digest = $1',
       [lost.digest],
@@ -131,6 +153,13 @@ describe('pulling', () => {
       'UNAVAILABLE',
       '10',
     ]);
+    await dev.pushBlob('team/app/web', content);
+    const again = await dev.request('GET', `/v2/team/app/web/blobs/${lost.digest}`);
+    expect([again.status, again.body.equals(content)]).toEqual([200, true]);
+    const sessions = await registry.database.source.query(
+      'SELECT 1 FROM upload_session WHERE expires_at <= now()',
+    );
+    expect(sessions, 'nothing is left for the sweep').toEqual([]);
   });
 
   it('answers every method that an endpoint does not have with UNSUPPORTED, naming those it has', async () => {

@@ -1,4 +1,5 @@
 import { parseDigest } from '@sluice/domain/oci';
+import { DEFAULT_UNREAD_MS } from '../dependencies.ts';
 import type { Exchange } from '../exchange.ts';
 import { sendBlob } from '../http/blob-reply.ts';
 import { warningHeader } from '../http/warning.ts';
@@ -10,7 +11,7 @@ type BlobPath = PathOf<'blob'>;
 export async function getBlob(exchange: Exchange, { repository, digest }: BlobPath): Promise<void> {
   const { request, reply, dependencies } = exchange;
   const blob = await dependencies.blobs.get(repository, parseDigest(digest), exchange.pullOf(repository));
-  await sendBlob(request, reply, blob);
+  await sendBlob(request, reply, blob, dependencies.unreadMs ?? DEFAULT_UNREAD_MS);
 }
 
 export async function headBlob(exchange: Exchange, { repository, digest }: BlobPath): Promise<void> {

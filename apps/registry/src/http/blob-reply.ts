@@ -15,12 +15,17 @@ const CONTENT_TYPE = 'application/octet-stream';
  * the URL where the object store does. Stores give one range at most, so several always come from here.
  *
  * That a client closes early is normal: containerd asks for more than it wants and hangs up.
+ *
+ * @param unreadMs after so long without a byte that has left, the connection is closed
  */
 export async function sendBlob(
   request: FastifyRequest,
   reply: FastifyReply,
   blob: PulledBlob,
+  unreadMs: number,
 ): Promise<void> {
+  // Node counts whatever comes nearer to leaving, and closes the connection when nothing does.
+  reply.raw.setTimeout(unreadMs);
   const headers: Record<string, string | number> = {
     'content-type': CONTENT_TYPE,
     'docker-content-digest': blob.digest,

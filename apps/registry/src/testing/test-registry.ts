@@ -59,6 +59,7 @@ export interface TestRegistryOptions {
   readonly signedUrl?: (key: string, seconds: number) => Promise<string>;
   readonly holdMs?: number;
   readonly pace?: BodyPace;
+  readonly unreadMs?: number;
   readonly limits?: RateLimiter;
   readonly trustedProxies?: readonly string[];
 }
@@ -157,6 +158,7 @@ export class TestRegistry {
       }),
       challenge: { publicUrl: PUBLIC_URL, service: 'sluice', trustForwardedProto: true },
       ...(options.pace === undefined ? {} : { pace: options.pace }),
+      ...(options.unreadMs === undefined ? {} : { unreadMs: options.unreadMs }),
     };
     const metrics = new Metrics();
     const handler = await createRegistryHandler({
