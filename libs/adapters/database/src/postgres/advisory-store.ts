@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, EntityManager } from 'typeorm';
 import {
   type AdvisoryEntry,
@@ -7,12 +8,13 @@ import {
   AdvisoryStore,
   type ImportedFile,
 } from '../ports/advisory-store.ts';
+import { IMPORT_LOCK } from './advisory-locks.ts';
 import { AdvisoryWriter } from './advisory-writer.ts';
 import { writeEvent } from './outbox-writer.ts';
 import { queryRows } from './sql.ts';
 
-/** Imports of all replicas run one after the other: each takes the next revision. */
-const IMPORT_LOCK = 5_130_018;
+/** So often an import asks whether the one before it has ended. To wait inside a statement is to be given up as silent. */
+const LOCK_POLL_MS = 500;
 
 export class PostgresAdvisoryStore extends AdvisoryStore {
   readonly #source: DataSource;
@@ -26,7 +28,7 @@ export class PostgresAdvisoryStore extends AdvisoryStore {
     read: (write: (entries: readonly AdvisoryEntry[]) => Promise<void>) => Promise<ImportedFile>,
   ): Promise<AdvisoryImport> {
     return this.#source.transaction(async (manager) => {
-      await manager.query('SELECT pg_advisory_xact_lock($1)', [IMPORT_LOCK]);
+      while (!(await tryLock(manager))) await sleep(LOCK_POLL_MS);
       const revision = (await selectStatus(manager)).revision + 1;
       const writer = new AdvisoryWriter(manager, revision);
       const file = await read((entries) => writer.write(entries));
@@ -105,6 +107,15 @@ export class PostgresAdvisoryStore extends AdvisoryStore {
       await manager.query('DELETE FROM advisory_touched WHERE revision <= $1', [revision]);
     });
   }
+}
+
+async function tryLock(manager: EntityManager): Promise<boolean> {
+  const [row] = await queryRows<{ taken: boolean }>(
+    manager,
+    'SELECT pg_try_advisory_xact_lock($1) AS taken',
+    [IMPORT_LOCK],
+  );
+  return row?.taken === true;
 }
 
 async function selectStatus(runner: DataSource | EntityManager): Promise<AdvisoryStatus> {

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CHAIN_START, followChain } from '@sluice/domain/audit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditEvent } from '../ports/audit-log.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/index.ts';
+import { PostgresAdvisoryStore } from './advisory-store.ts';
 import { appendAuditEvents, PostgresAuditLog } from './audit-log.ts';
 import { PostgresAuditTrail } from './audit-trail.ts';
 
@@ -44,6 +46,31 @@ describe('the audit log in PostgreSQL', () => {
       ),
     );
     expect(await verify()).toEqual({ seq: 120, hash: (await trail.head()).hash });
+  });
+
+  it('goes on while advisories are imported, which takes minutes', async () => {
+    const { promise: open, resolve: end } = Promise.withResolvers<void>();
+    const file = {
+      name: 'x',
+      sha256: 'x',
+      records: 0,
+      faulty: 0,
+      faults: [],
+      ecosystems: {},
+      newestModified: null,
+    };
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const importing = new PostgresAdvisoryStore(database.source).import(async () => {
+      begin();
+      await open;
+      return file;
+    });
+    await begun;
+    const before = (await trail.head()).seq;
+    await Promise.race([log.record(event()), sleep(2_000)]);
+    expect((await trail.head()).seq).toBe(before + 1);
+    end();
+    await importing;
   });
 
   it('hashes what the table gives back, whatever the event holds', async () => {

@@ -3,10 +3,9 @@ import type { DataSource } from 'typeorm';
 import { newId } from '../ids.ts';
 import { type AuditEvent, AuditLog } from '../ports/audit-log.ts';
 import type { StatementRunner } from '../statement-runner.ts';
+import { CHAIN_LOCK } from './advisory-locks.ts';
 import { queryRows, storableJson, storableText } from './sql.ts';
 
-/** Who holds it appends; everybody else waits, so that the chain has one order. */
-const CHAIN_LOCK = 5_130_018;
 const BATCH_MAX = 500;
 
 interface Waiting {

@@ -19,12 +19,11 @@ import {
   NodeStore,
   type NodeTarget,
 } from '../ports/node-store.ts';
+import { TREE_LOCK } from './advisory-locks.ts';
 import { NodeEntity } from './entities/node.entity.ts';
 import { raiseEpoch } from './principal-store.ts';
 import { queryRows, sqlState } from './sql.ts';
 
-/** Changes of the tree's shape queue behind each other: they are rare, and each looks at more than one row. */
-const TREE_LOCK = 5_130_021;
 /** foreign_key_violation, and restrict_violation, which ON DELETE RESTRICT raises since PostgreSQL 18. */
 const REFERENCED = new Set(['23503', '23001']);
 

@@ -8,12 +8,10 @@ import {
   type PrincipalRecord,
   PrincipalStore,
 } from '../ports/principal-store.ts';
+import { ADMIN_LOCK } from './advisory-locks.ts';
 import { PrincipalEntity } from './entities/principal.entity.ts';
 import { SecretEntity } from './entities/secret.entity.ts';
 import { queryRows, sqlState, UNIQUE_VIOLATION } from './sql.ts';
-
-/** Held while an administrator is taken away, so that two requests cannot take the last two at once. */
-const ADMIN_LOCK = 5_130_022;
 
 const BY_ID = `
   SELECT id, kind, name, display_name AS "displayName", email, password_hash AS "passwordHash",

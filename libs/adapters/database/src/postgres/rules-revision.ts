@@ -1,10 +1,8 @@
 import type { StatementRunner } from '../statement-runner.ts';
+import { RULES_LOCK } from './advisory-locks.ts';
 
 /** The revision of a verdict that nobody has judged: older than any, so whoever reads it has it judged first. */
 export const NEVER_JUDGED = -1;
-
-/** Changes of rules queue behind each other: they are rare, and each touches many repositories. */
-const RULES_LOCK = 5_130_023;
 
 /**
  * Makes every verdict below a node stale, because the policies or trusted keys that hold there change in this
