@@ -15,6 +15,9 @@ import { VERSION } from './version.ts';
 /** A commit waits for the disk, and so do those behind it on its connection. */
 const WRITE_CONNECTIONS = 6;
 
+/** What requests ask of the database takes no longer. */
+const REQUEST_SILENT_MS = 60_000;
+
 type Database = Awaited<ReturnType<typeof openDatabase>>;
 
 /** The database, as every process holds it while it runs. Close it last. */
@@ -52,7 +55,9 @@ export async function openState(options: StateOptions, logger: Logger): Promise<
       : null;
   const url = databaseUrl ?? embedded?.url('sluice') ?? '';
   try {
-    const database = await connect(url);
+    // A registry of its own does nothing but serve requests; every other process also works on jobs.
+    const isRegistry = options.servesPulls === true && embeddedDirectory === null;
+    const database = await connect(url, isRegistry ? REQUEST_SILENT_MS : undefined);
     await bringSchemaUpToDate(database, logger);
     const notifications = new PostgresNotifications({
       url,
@@ -139,9 +144,9 @@ async function startEmbedded(directory: string, logger: Logger): Promise<Embedde
   }
 }
 
-async function connect(url: string): Promise<Database> {
+async function connect(url: string, silentMs: number | undefined): Promise<Database> {
   try {
-    return await openDatabase({ url });
+    return await openDatabase({ url, ...(silentMs === undefined ? {} : { silentMs }) });
   } catch (cause) {
     throw new StartError(
       `cannot reach the database of SLUICE_DATABASE_URL: ${(cause as Error).message}`,

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { MIGRATION_LOCK } from './advisory-locks.ts';
 import { Database } from './database.ts';
 import { AccessGrantEntity } from './entities/access-grant.entity.ts';
 import { CiBindingEntity } from './entities/ci-binding.entity.ts';
@@ -45,17 +46,16 @@ const MIGRATIONS = [
 /** Tables that are read and written row by row; set-based and hot statements are SQL in the stores. */
 const ENTITIES = [AccessGrantEntity, CiBindingEntity, NodeEntity, PrincipalEntity, SecretEntity];
 
-/** One number for all replicas: whoever holds it migrates, the others wait and then find nothing to do. */
-const MIGRATION_LOCK = 5_130_017;
-
-/** After so long a statement is given up, and its connection with it; a machine that vanished is silent for ever. */
-const SILENT_MS = 60_000;
+/** Nothing that a job asks takes so long; a machine that vanished is silent for ever. */
+const SILENT_MS = 10 * 60_000;
+/** PostgreSQL ends a statement a little earlier than it is given up here, and with it whatever waits behind it. */
+const STATEMENT_SHARE = 0.9;
 
 export interface DatabaseOptions {
   readonly url: string;
   readonly poolSize?: number;
   readonly applicationName?: string;
-  /** Default {@link SILENT_MS}. */
+  /** After so long a statement is given up, and its connection with it. Default {@link SILENT_MS}. */
   readonly silentMs?: number;
 }
 
@@ -77,6 +77,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       keepAlive: true,
       connectionTimeoutMillis: silentMs,
       query_timeout: silentMs,
+      statement_timeout: Math.floor(silentMs * STATEMENT_SHARE),
     },
   };
   const database = new Database(settings, url, applicationName);
