@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf, rawExchange, TestClient } from './testing/test-client.ts';
@@ -139,6 +141,25 @@ describe('pulling', () => {
     }
   });
 
+  it('lets the request behind a pull, on the same connection, take its time', async () => {
+    const impatient = await TestRegistry.join(registry, { unreadMs: 200 });
+    try {
+      const location = await dev.begin('team/app/web');
+      const socket = connect(Number(impatient.host.split(':')[1]), '127.0.0.1');
+      const credentials = `Host: x\r\nAuthorization: ${basic('dev')}\r\n`;
+      socket.write(`GET ${url} HTTP/1.1\r\n${credentials}\r\n`);
+      await once(socket, 'data');
+      socket.write(
+        `PATCH ${location} HTTP/1.1\r\n${credentials}Connection: close\r\nContent-Length: 2\r\n\r\nx`,
+      );
+      await sleep(800);
+      socket.write('y');
+      expect(await text(socket)).toContain('HTTP/1.1 202 ');
+    } finally {
+      await impatient.close();
+    }
+  });
+
   it('says 503 and not 404 when the storage has lost the bytes of a blob, until they are pushed again', async () => {
     const content = randomBytes(10);
     const lost = await dev.pushBlob('team/app/web', content);
@@ -153,6 +174,8 @@ describe('pulling', () => {
       'UNAVAILABLE',
       '10',
     ]);
+    const head = await dev.request('HEAD', `/v2/team/app/web/blobs/${lost.digest}`);
+    expect(head.status, 'so that clients push it').toBe(404);
     await dev.pushBlob('team/app/web', content);
     const again = await dev.request('GET', `/v2/team/app/web/blobs/${lost.digest}`);
     expect([again.status, again.body.equals(content)]).toEqual([200, true]);

@@ -4,6 +4,7 @@ import type { BlobLinks, ReadCoherence, RegistryReads, StoredBlob } from '@sluic
 import { type Digest, OciError, type RepositoryName } from '@sluice/domain/oci';
 import { decideGate } from '@sluice/domain/policy';
 import type { PullGate } from './pull-gate.ts';
+import { isIntact } from './intact.ts';
 import { type Pullable, PullMemory } from './pull-memory.ts';
 import { assertCurrent, principalIdOf, type PullRequest } from './request.ts';
 
@@ -79,13 +80,14 @@ export class BlobService {
 
   /**
    * What a pull would answer, without the bytes. Whoever may push is told of any blob of the repository, so that it
-   * need not be pushed again; the blob is then kept for the manifest that will name it.
+   * need not be pushed again, unless the storage has lost it; the blob is then kept for the manifest that will name it.
    *
    * @throws as {@link get}
    */
   async head(repository: RepositoryName, digest: Digest, request: PullRequest): Promise<PulledBlob> {
     if (!request.actions.includes('push')) return this.get(repository, digest, request);
     const found = await this.#find(repository, digest, request);
+    if (!(await isIntact(this.#storage, found.blob))) throw unknownBlob(digest);
     if (!(await this.#keep(found.blob))) throw unknownBlob(digest);
     return this.#pulled(found, null);
   }

@@ -16,7 +16,7 @@ export interface Chunk {
   readonly range: ByteRange | null;
   /** How many bytes the client has announced, null when it has not. */
   readonly lengthBytes: number | null;
-  /** Asked when all of it has come, long after whoever sends it was allowed to: throws when it no longer may. */
+  /** Asked when the last chunk has come, maybe long after whoever sends it was let in: throws when it no longer may push. */
   readonly assertAllowed: () => Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 import type { BlobStorage, StorageState, StoredUpload } from '@sluice/blob-storage';
 import type { Checkpoint, UploadSession, UploadSessions } from '@sluice/database';
 import { type Digest, digestAlgorithm, OciError, type RepositoryName } from '@sluice/domain/oci';
+import { isIntact } from './intact.ts';
 import { NativeHash, type RunningHash, type RunningHashes } from './running-hashes.ts';
 import { unknownUpload } from './upload-chunk.ts';
 import type { WriteHold } from './writer-lease.ts';
@@ -79,14 +80,10 @@ export class UploadEnd {
     this.#checkpoint('blob.committed');
     this.#hashes.forget(session.id);
     if (objectKey === upload.key) return;
-    if (await this.#isIntact(objectKey, upload.offset)) return this.#dropDuplicate(session);
+    if (await isIntact(this.#storage, { objectKey, sizeBytes: upload.offset }))
+      return this.#dropDuplicate(session);
     // The blob is acknowledged by this push, too, so it has to be there.
     if (!(await this.#sessions.mend(session.id, digest, objectKey, upload.key))) throw lostBlob(digest);
-  }
-
-  /** Whether the object that a blob stands on is there; that its bytes are the right ones is not looked at. */
-  async #isIntact(objectKey: string, sizeBytes: number): Promise<boolean> {
-    return (await this.#storage.size(objectKey)) === sizeBytes;
   }
 
   async #checkDigest(

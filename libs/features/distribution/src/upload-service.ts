@@ -117,7 +117,7 @@ export class UploadService {
    * Appends a chunk. What came before the client broke off is kept; a chunk of another length than it says is not.
    *
    * @throws OciError BLOB_UPLOAD_UNKNOWN, SIZE_INVALID, BLOB_UPLOAD_INVALID (the body broke off); UploadOutOfOrder;
-   * BlobStorageError; and what the chunk's own check throws, of which nothing is kept either
+   * BlobStorageError
    */
   async append(repository: RepositoryName, id: string, chunk: Chunk): Promise<UploadStatus> {
     const reservation = this.#reservations.take(repository, id);
@@ -133,8 +133,8 @@ export class UploadService {
    * Ends an upload, after a last chunk if there is one: from now on the repository has the blob. An upload whose content
    * has another digest is thrown away.
    *
-   * @throws OciError DIGEST_INVALID, UNSUPPORTED (an algorithm that needs too much to be read again), and as
-   * {@link append}
+   * @throws OciError DIGEST_INVALID, UNSUPPORTED (an algorithm that needs too much to be read again), as
+   * {@link append}, and what the chunk's own check throws; nothing of the chunk is kept then
    */
   async finish(repository: RepositoryName, id: string, digest: Digest, chunk: Chunk | null): Promise<void> {
     const work = async (session: UploadSession, lease: WriteHold): Promise<void> => {
@@ -267,7 +267,8 @@ export class UploadService {
     this.#checkpoint('upload.appended');
     const progress = { offsetBytes: offset, storageState: state, hash };
     if (interruption === undefined) {
-      await chunk.assertAllowed();
+      // What is appended is nobody's yet; whoever ends the upload is asked again.
+      if (isLast) await chunk.assertAllowed();
       return progress;
     }
     if (interruption instanceof ChunkRefused) throw interruption;
