@@ -10,6 +10,11 @@ export interface ThrottleOptions {
   readonly windowSeconds?: number;
 }
 
+interface Failures {
+  count: number;
+  readonly endsAt: number;
+}
+
 interface Counter {
   readonly key: string;
   readonly limit: number;
@@ -21,7 +26,7 @@ interface Counter {
  * it can.
  */
 export class LoginThrottle {
-  readonly #failures: LRUCache<string, { count: number; endsAt: number }>;
+  readonly #failures: LRUCache<string, Failures>;
   readonly #limit: number;
   readonly #networkLimit: number;
   readonly #windowMs: number;
@@ -49,12 +54,17 @@ export class LoginThrottle {
    * @throws AccessError credentials-throttled when the window is full
    */
   async attempt(userName: string, address: string): Promise<void> {
-    const counters = Object.values(this.#countersOf(userName, address));
+    const { name, network } = this.#countersOf(userName, address);
     // Counted here first, without a wait: whoever asks often enough at once is refused by that alone.
-    for (const counter of counters) this.#attemptHere(counter);
-    for (const { key, limit } of counters) {
-      const seconds = await this.#shared?.attempt(key, limit, this.#windowMs / 1_000);
-      if (seconds !== undefined && seconds > 0) throw tooManyFailures(seconds);
+    const entries = [name, network].map((counter) => this.#roomFor(counter));
+    for (const entry of entries) entry.count++;
+    await this.#attemptShared(name);
+    try {
+      await this.#attemptShared(network);
+    } catch (error) {
+      // The name has nothing to do with it.
+      await this.#takeBack(name);
+      throw error;
     }
   }
 
@@ -82,14 +92,21 @@ export class LoginThrottle {
     };
   }
 
-  #attemptHere({ key, limit }: Counter): void {
+  /** @throws AccessError credentials-throttled */
+  #roomFor({ key, limit }: Counter): Failures {
     const now = this.#now().getTime();
     const known = this.#failures.get(key);
     const entry =
       known === undefined || known.endsAt <= now ? { count: 0, endsAt: now + this.#windowMs } : known;
     if (entry.count >= limit) throw tooManyFailures(Math.ceil((entry.endsAt - now) / 1_000));
-    entry.count++;
     this.#failures.set(key, entry);
+    return entry;
+  }
+
+  /** @throws AccessError credentials-throttled */
+  async #attemptShared({ key, limit }: Counter): Promise<void> {
+    const seconds = await this.#shared?.attempt(key, limit, this.#windowMs / 1_000);
+    if (seconds !== undefined && seconds > 0) throw tooManyFailures(seconds);
   }
 
   async #takeBack({ key }: Counter): Promise<void> {

@@ -123,8 +123,10 @@ describe('the throttle of logins', () => {
     const outcomes = await repeat(6, () => attempt(names.shift() ?? '', '10.0.0.1'));
     expect(outcomes).toEqual([...Array<string>(5).fill('allowed'), 60]);
     expect(await attempt('a', '10.0.0.2')).toBe('allowed');
+    expect(await repeat(4, () => attempt('f', '10.0.0.1'))).toEqual([60, 60, 60, 60]);
     await throttle.succeeded('a', '10.0.0.1');
-    expect(await repeat(2, () => attempt('g', '10.0.0.1'))).toEqual(['allowed', 60]);
+    expect(await attempt('f', '10.0.0.1'), 'which its own refusals did not use up').toBe('allowed');
+    expect(await attempt('g', '10.0.0.1')).toBe(60);
   });
 
   it('asks for the counts of all processes, and takes a success back there', async () => {
