@@ -54,5 +54,8 @@ export interface DataPlaneDependencies {
 /** A minute without a kilobyte is no upload but a held connection. */
 export const DEFAULT_PACE: BodyPace = { windowMs: 60_000, minimumBytes: 1_024 };
 
-/** A client that has read nothing for so long does not come back, and holds a file and buffers. */
-export const DEFAULT_UNREAD_MS = 60_000;
+/**
+ * A client that has read nothing for so long does not come back, and holds a file and buffers. A proxy that has put away as
+ * much as it likes reads nothing for minutes while its own client catches up.
+ */
+export const DEFAULT_UNREAD_MS = 10 * 60_000;

@@ -33,6 +33,8 @@ export async function sendBlob(
     'accept-ranges': 'bytes',
     // Bytes of a digest never change, but whether they may be had does.
     'cache-control': 'private, no-cache',
+    // nginx would write a layer to its disk before the client has it, and stop reading at a gigabyte.
+    'x-accel-buffering': 'no',
   };
   if (blob.warning !== null) headers['warning'] = warningHeader(blob.warning);
   if (isUnchanged(request.headers['if-none-match'], blob.digest)) {

@@ -39,8 +39,10 @@ export class VerdictPending extends OciError {
 
 /** So many pulls may wait at once; more are sent away with a time to come back. */
 const HELD_MAX = 2_000;
-/** So many of one principal, or of all who have not signed in: the others want to wait, too. */
-const HELD_OF_ONE_MAX = 200;
+/** So many of one principal: the others want to wait, too. A cluster of 500 nodes may pull as one robot. */
+const HELD_OF_ONE_MAX = 1_000;
+/** So many of all who have not signed in. */
+const HELD_OF_ANONYMOUS_MAX = 200;
 /** Net under a lost signal. */
 const REREAD_MS = 5_000;
 
@@ -50,7 +52,8 @@ export class PullGate {
   readonly #denials: DenialLog;
   readonly #settings: GateSettings;
   #held = 0;
-  readonly #heldOf = new Map<string, number>();
+  /** By principal; null: all who have not signed in. */
+  readonly #heldOf = new Map<string | null, number>();
 
   constructor(signals: VerdictSignals, denials: DenialLog, settings: GateSettings) {
     this.#signals = signals;
@@ -75,7 +78,11 @@ export class PullGate {
   ): Promise<{ readonly found: Found; readonly warning: string | null }> {
     let found = first;
     let decision = decideGate(found.verdict);
-    if (decision.kind === 'hold' && this.#settings.holdMs > 0 && this.#hasRoomFor(holderOf(request))) {
+    if (
+      decision.kind === 'hold' &&
+      this.#settings.holdMs > 0 &&
+      this.#hasRoomFor(principalIdOf(request.caller))
+    ) {
       found = await this.#hold(found, reread, request);
       decision = decideGate(found.verdict);
     }
@@ -101,7 +108,7 @@ export class PullGate {
     const deadline = Date.now() + this.#settings.holdMs;
     const gone = request.gone();
     let found = first;
-    this.#count(holderOf(request), 1);
+    this.#count(principalIdOf(request.caller), 1);
     try {
       for (;;) {
         const { manifestId } = found;
@@ -118,15 +125,16 @@ export class PullGate {
         }
       }
     } finally {
-      this.#count(holderOf(request), -1);
+      this.#count(principalIdOf(request.caller), -1);
     }
   }
 
-  #hasRoomFor(holder: string): boolean {
-    return this.#held < HELD_MAX && (this.#heldOf.get(holder) ?? 0) < HELD_OF_ONE_MAX;
+  #hasRoomFor(holder: string | null): boolean {
+    const limit = holder === null ? HELD_OF_ANONYMOUS_MAX : HELD_OF_ONE_MAX;
+    return this.#held < HELD_MAX && (this.#heldOf.get(holder) ?? 0) < limit;
   }
 
-  #count(holder: string, change: 1 | -1): void {
+  #count(holder: string | null, change: 1 | -1): void {
     this.#held += change;
     const held = (this.#heldOf.get(holder) ?? 0) + change;
     if (held === 0) this.#heldOf.delete(holder);
@@ -165,8 +173,4 @@ export class PullGate {
   #verdictUrl(verdictId: string): string {
     return `${this.#settings.publicUrl}/api/v1/verdicts/ver_${verdictId.replaceAll('-', '')}`;
   }
-}
-
-function holderOf({ caller }: PullRequest): string {
-  return principalIdOf(caller) ?? 'anonymous';
 }
