@@ -66,12 +66,18 @@ async function sendWarm(
     const startedAt = performance.now();
     const bytesRead = readSync(file.fd, buffer, 0, Math.min(WARM_BYTES, last - position + 1), position);
     slowReads = performance.now() - startedAt > SLOW_READ_MS ? slowReads + 1 : 0;
+    const turn = turnOfLoop();
     await writer.write(readPart(buffer, bytesRead));
     position += bytesRead;
-    // A socket that takes everything at once says so before it is anybody else's turn.
-    await setImmediate();
+    // A socket that takes everything at once says so before it is anybody else's turn; one with TLS does not.
+    if (turnOfLoop() === turn) await setImmediate();
   }
   return position;
+}
+
+/** How often the event loop has turned. */
+function turnOfLoop(): number {
+  return performance.nodeTiming.uvMetricsInfo.loopCount;
 }
 
 /** Sends with two buffers: one is on its way to the sink while the other is filled. */
