@@ -131,7 +131,7 @@ describe('pulling', () => {
       socket.write(
         `GET /v2/team/app/web/blobs/${digestOf(large)} HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('dev')}\r\n\r\n`,
       );
-      await sleep(1_500);
+      await sleep(4_000);
       let bytes = 0;
       for await (const chunk of socket) bytes += (chunk as Buffer).length;
       expect(bytes).toBeGreaterThan(0);

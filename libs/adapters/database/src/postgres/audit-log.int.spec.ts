@@ -67,7 +67,7 @@ describe('the audit log in PostgreSQL', () => {
     });
     await begun;
     const before = (await trail.head()).seq;
-    await Promise.race([log.record(event()), sleep(2_000)]);
+    await Promise.race([log.record(event()), sleep(10_000)]);
     expect((await trail.head()).seq).toBe(before + 1);
     end();
     await importing;

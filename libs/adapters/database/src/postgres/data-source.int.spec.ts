@@ -60,7 +60,7 @@ describe('the database', () => {
 
   it('is asked on another connection once one was silent for too long', async () => {
     const proxy = await SilentProxy.before(database.url);
-    const source = await openDatabase({ url: proxy.url, poolSize: 3, silentMs: 300 });
+    const source = await openDatabase({ url: proxy.url, poolSize: 3, silentMs: 1_500 });
     try {
       const ask = () => source.query<{ one: number }[]>('SELECT 1 AS one');
       await Promise.all([ask(), ask(), ask()]);
