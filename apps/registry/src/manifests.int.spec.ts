@@ -19,9 +19,7 @@ describe('manifests', () => {
   let dev: TestClient;
   beforeAll(async () => {
     registry = await TestRegistry.start();
-    await registry.createProject('team/app');
-    await registry.createUser('dev', { 'team/app': 'maintainer' });
-    dev = new TestClient(registry, 'dev');
+    dev = await TestClient.maintainer(registry);
   });
   afterAll(async () => registry.close());
 

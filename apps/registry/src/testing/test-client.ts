@@ -50,6 +50,13 @@ export class TestClient {
     return new TestClient(registry, 'admin');
   }
 
+  /** The user `dev`, who maintains the new project `team/app`. */
+  static async maintainer(registry: TestRegistry): Promise<TestClient> {
+    await registry.createProject('team/app');
+    await registry.createUser('dev', { 'team/app': 'maintainer' });
+    return new TestClient(registry, 'dev');
+  }
+
   async request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
     const response = await fetch(`${this.registry.url}${path}`, {
       method,
