@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf, rawExchange, TestClient } from './testing/test-client.ts';
@@ -119,6 +119,27 @@ describe('pulling', () => {
     socket.destroy();
     const answer = await dev.request('GET', `/v2/team/app/web/blobs/${digestOf(large)}`);
     expect(answer.body.equals(large)).toBe(true);
+  });
+
+  it('answers requests that wait behind a pull on the same connection, in their order', async () => {
+    const contents = [randomBytes(48_000_000), randomBytes(20), randomBytes(2_000_000)];
+    const requests: string[] = [];
+    for (const content of contents) {
+      await dev.pushBlob('team/app/web', content);
+      requests.push(
+        `GET /v2/team/app/web/blobs/${digestOf(content)} HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('dev')}\r\n`,
+      );
+    }
+    const socket = connect(Number(registry.host.split(':')[1]), '127.0.0.1');
+    socket.write(`${requests.join('\r\n')}Connection: close\r\n\r\n`);
+    let rest = await buffer(socket);
+    for (const content of contents) {
+      const bodyAt = rest.indexOf('\r\n\r\n') + 4;
+      expect(rest.toString('latin1', 0, bodyAt)).toMatch(/^HTTP\/1\.1 200 /);
+      expect(rest.subarray(bodyAt, bodyAt + content.length).equals(content)).toBe(true);
+      rest = rest.subarray(bodyAt + content.length);
+    }
+    expect(rest.length).toBe(0);
   });
 
   it('gives up a client that does not read what it has asked for', async () => {

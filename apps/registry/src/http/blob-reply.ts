@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { Readable } from 'node:stream';
+import type { ServerResponse } from 'node:http';
+import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { sendsItself } from '@sluice/blob-storage';
 import type { PulledBlob } from '@sluice/distribution';
@@ -9,6 +10,8 @@ import { etag, isUnchanged } from './etag.ts';
 import { warningHeader } from './warning.ts';
 
 const CONTENT_TYPE = 'application/octet-stream';
+/** A shorter body leaves in one packet with its header. */
+const LONG_BYTES = 1024 * 1024;
 
 /**
  * Streams a blob, or the ranges of it that were asked for (RFC 9110, 14; distribution-spec, "Pulling blobs"), or names
@@ -124,7 +127,7 @@ async function stream(
   request: FastifyRequest,
   reply: FastifyReply,
   status: number,
-  headers: Record<string, string | number>,
+  headers: Record<string, string | number> & { readonly 'content-length': number },
   body: Readable,
 ): Promise<void> {
   reply.headers(headers);
@@ -132,7 +135,7 @@ async function stream(
   reply.raw.writeHead(status, reply.getHeaders() as Record<string, string | number>);
   try {
     if (sendsItself(body)) {
-      await body.sendTo(reply.raw);
+      await body.sendTo(sinkOf(reply.raw, headers['content-length']));
       reply.raw.end();
     } else {
       await pipeline(body, reply.raw);
@@ -143,6 +146,16 @@ async function stream(
     request.log.error({ event: 'blob.read-failed', err: error }, 'Cannot read a blob to its end');
     reply.raw.destroy();
   }
+}
+
+/**
+ * Where a body of known length is written to: the connection itself, when it is long and the answers before it have left.
+ * Node corks and uncorks the connection for every write to a response, which costs a twentieth of a download over TLS.
+ */
+function sinkOf(response: ServerResponse, bytes: number): Writable {
+  if (bytes < LONG_BYTES || response.socket === null) return response;
+  response.flushHeaders();
+  return response.socket;
 }
 
 function whole(blob: PulledBlob): ByteRange {

@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { type FileHandle, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { PassThrough, Writable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, createServer, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sendFile } from './send-file.ts';
 
@@ -100,20 +104,52 @@ describe('a file in the memory of the kernel', () => {
   });
 
   it('is sent in turn with everything else, also when the sink takes each piece at once', async () => {
-    let turns = 0;
     const sink = new Writable({
       write(_chunk, _encoding, taken) {
         taken();
       },
     });
-    let next: NodeJS.Immediate;
-    const count = (): void => {
-      turns += 1;
-      next = setImmediate(count);
-    };
-    next = setImmediate(count);
-    await sendFile(file, WHOLE, sink, { isWarm: true });
-    clearImmediate(next);
+    const turns = await turnsDuring(() => sendFile(file, WHOLE, sink, { isWarm: true }));
     expect(turns).toBeGreaterThanOrEqual(10);
   });
+
+  it('is sent in turn with everything else over TLS, to a client that reads as fast as it can', async () => {
+    const { server: sink, client } = await tlsPair();
+    const received = buffer(client);
+    const turns = await turnsDuring(() => sendFile(file, WHOLE, sink, { isWarm: true }));
+    expect(turns).toBeGreaterThanOrEqual(10);
+    sink.end();
+    expect((await received).equals(CONTENT)).toBe(true);
+  });
 });
+
+/** How often the event loop turns meanwhile. */
+async function turnsDuring(action: () => Promise<void>): Promise<number> {
+  let turns = 0;
+  let next: NodeJS.Immediate;
+  const count = (): void => {
+    turns += 1;
+    next = setImmediate(count);
+  };
+  next = setImmediate(count);
+  await action();
+  clearImmediate(next);
+  return turns;
+}
+
+/** Both ends of a connection with TLS; a key that both know saves the certificate. */
+async function tlsPair(): Promise<{ server: TLSSocket; client: TLSSocket }> {
+  const psk = randomBytes(16);
+  const options = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' } as const;
+  const listener = createServer({ ...options, pskCallback: () => psk }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const client = connect({
+    ...options,
+    port: (listener.address() as AddressInfo).port,
+    pskCallback: () => ({ psk, identity: 'client' }),
+    checkServerIdentity: () => undefined,
+  });
+  const [server] = (await once(listener, 'secureConnection')) as [TLSSocket];
+  listener.close();
+  return { server, client };
+}

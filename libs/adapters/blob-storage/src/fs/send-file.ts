@@ -2,6 +2,7 @@ import { readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
+import { TLSSocket } from 'node:tls';
 import type { ObjectRange } from '../blob-storage.ts';
 import { BlobStorageError } from '../errors.ts';
 
@@ -66,18 +67,11 @@ async function sendWarm(
     const startedAt = performance.now();
     const bytesRead = readSync(file.fd, buffer, 0, Math.min(WARM_BYTES, last - position + 1), position);
     slowReads = performance.now() - startedAt > SLOW_READ_MS ? slowReads + 1 : 0;
-    const turn = turnOfLoop();
     await writer.write(readPart(buffer, bytesRead));
     position += bytesRead;
-    // A socket that takes everything at once says so before it is anybody else's turn; one with TLS does not.
-    if (turnOfLoop() === turn) await setImmediate();
+    if (!writer.takesTurns) await setImmediate();
   }
   return position;
-}
-
-/** How often the event loop has turned. */
-function turnOfLoop(): number {
-  return performance.nodeTiming.uvMetricsInfo.loopCount;
 }
 
 /** Sends with two buffers: one is on its way to the sink while the other is filled. */
@@ -113,6 +107,11 @@ function readPart(buffer: Buffer, bytesRead: number): Buffer {
 
 /** Writes one piece after the other. Not every sink tells those who wait for a write that it was closed. */
 class SinkWriter {
+  /**
+   * Whether it is everybody else's turn before a write ends. A socket that takes everything at once says so before the
+   * event loop turns; one with TLS always lets it turn first.
+   */
+  readonly takesTurns: boolean;
   readonly #sink: Writable;
   readonly #onClose = (): void => {
     this.#isClosed = true;
@@ -122,6 +121,7 @@ class SinkWriter {
   #reject: ((error: Error) => void) | null = null;
 
   constructor(sink: Writable) {
+    this.takesTurns = sink instanceof TLSSocket;
     this.#sink = sink;
     this.#isClosed = sink.destroyed;
     sink.once('close', this.#onClose);
