@@ -48,8 +48,9 @@ export class ManifestShortcut {
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     const { method, url = '' } = request;
     if ((method !== 'GET' && method !== 'HEAD') || !url.startsWith(PREFIX)) return false;
-    const marker = url.lastIndexOf(MARKER);
-    if (marker < PREFIX.length) return false;
+    // A repository with a component `manifests` in its name leaves a reference that is none, and goes the long way.
+    const marker = url.indexOf(MARKER, PREFIX.length);
+    if (marker < 0) return false;
     const startedAt = performance.now();
     const authorization = soleCredential(request.rawHeaders);
     if (authorization === null) return false;

@@ -290,6 +290,18 @@ describe('two replicas that answer from memory', () => {
     }
   });
 
+  it('answer for a repository with a component `manifests` in its name as for any other', async () => {
+    const repository = 'team/app/manifests/web';
+    const dev = new TestClient(replicas[0], 'dev');
+    const { digest, manifest } = await dev.pushImage(repository, 'v1');
+    await replicas[0].judge(repository, digest, 'green', null);
+    const client = await dev.withToken(`repository:${repository}:pull`, 'repository:team/app:pull');
+    for (let time = 0; time < 3; time += 1) {
+      const answer = await client.request('GET', `/v2/${repository}/manifests/v1`);
+      expect([answer.status, answer.body.toString()]).toEqual([200, manifest]);
+    }
+  });
+
   it('remember nothing for those who may not pull: a token for another repository, a query, a part of a name', async () => {
     await pushGreen('mine');
     await warm('mine');

@@ -119,7 +119,14 @@ export class ManifestService {
     if (found === null || content === undefined) return null;
     const decision = decideGate(found.verdict);
     if (decision.kind === 'hold' || decision.kind === 'deny') return null;
-    return { ...head(found, decision.kind === 'warn' ? decision.message : null), content };
+    const { digest, mediaType, sizeBytes } = found.manifest;
+    return {
+      digest,
+      mediaType,
+      sizeBytes,
+      warning: decision.kind === 'warn' ? decision.message : null,
+      content,
+    };
   }
 
   /**
