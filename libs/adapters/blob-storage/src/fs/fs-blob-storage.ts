@@ -15,6 +15,7 @@ import {
 import { BlobStorageError } from '../errors.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { HeldUploads, readBeginning } from './held-uploads.ts';
+import { HotObjects } from './hot-objects.ts';
 import { sendFile } from './send-file.ts';
 import { SmallObjects } from './small-objects.ts';
 import { WarmObjects } from './warm-objects.ts';
@@ -41,6 +42,7 @@ export class FsBlobStorage extends BlobStorage {
   readonly #held = new HeldUploads();
   readonly #small = new SmallObjects();
   readonly #warm = new WarmObjects();
+  readonly #hot = new HotObjects();
 
   private constructor(root: string) {
     super();
@@ -122,7 +124,8 @@ export class FsBlobStorage extends BlobStorage {
       const stream = file.createReadStream({ highWaterMark: READ_BUFFER_BYTES, start: first, end: last });
       const sendTo = async (sink: Writable): Promise<void> => {
         try {
-          await sendFile(file, { first, last }, sink, { isWarm: this.#warm.has(key, last) });
+          const warm = this.#warm.has(key, last) ? this.#hot.of(key) : null;
+          await sendFile(file, { first, last }, sink, { warm });
           if (first === 0) this.#warm.sent(key, last);
         } finally {
           stream.destroy();
@@ -142,6 +145,7 @@ export class FsBlobStorage extends BlobStorage {
   }
 
   async delete(key: string): Promise<void> {
+    this.#hot.drop(key);
     await withTypedErrors('cannot remove the blob', () => rm(this.#path('blobs', key), { force: true }));
   }
 

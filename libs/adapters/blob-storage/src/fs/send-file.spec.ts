@@ -9,6 +9,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { HotObjects, PIECE_BYTES } from './hot-objects.ts';
 import { sendFile } from './send-file.ts';
 
 const CONTENT = randomBytes(3_500_000);
@@ -40,44 +41,49 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
+const hot = new HotObjects();
+const cramped = new HotObjects(2 * PIECE_BYTES);
 describe.each([
-  ['that is read by another thread', false],
-  ['that is in the memory of the kernel', true],
-])('sending a file %s', (_, isWarm) => {
+  ['that is read by another thread', null],
+  ['that is in the memory of the kernel', new HotObjects(0).of('object')],
+  ['that is kept in memory while it is sent', hot.of('object')],
+  ['that is in memory since it was sent before', hot.of('object')],
+  ['of which a part is in memory', cramped.of('object')],
+])('sending a file %s', (_, warm) => {
   it('writes every byte once and in order, never touching a buffer that is still under way', async () => {
     const { sink, received } = slowSink();
-    await sendFile(file, WHOLE, sink, { isWarm });
+    await sendFile(file, WHOLE, sink, { warm });
     expect(received().equals(CONTENT)).toBe(true);
   });
 
   it('writes a range, both ends counted, and leaves the sink open', async () => {
     const { sink, received } = slowSink();
-    await sendFile(file, { first: 1_000, last: 700_000 }, sink, { isWarm });
+    await sendFile(file, { first: 1_000, last: 700_000 }, sink, { warm });
     expect(received().equals(CONTENT.subarray(1_000, 700_001))).toBe(true);
     expect(sink.writable).toBe(true);
   });
 
   it('gives every one of many transfers at once its own bytes', async () => {
     const sinks = Array.from({ length: 12 }, slowSink);
-    await Promise.all(sinks.map(({ sink }, n) => sendFile(file, { ...WHOLE, first: n }, sink, { isWarm })));
+    await Promise.all(sinks.map(({ sink }, n) => sendFile(file, { ...WHOLE, first: n }, sink, { warm })));
     for (const [n, { received }] of sinks.entries())
       expect(received().equals(CONTENT.subarray(n))).toBe(true);
   });
 
   it('ends when the sink is closed, however full it is', async () => {
     const sink = new PassThrough();
-    const sending = sendFile(file, WHOLE, sink, { isWarm });
+    const sending = sendFile(file, WHOLE, sink, { warm });
     await sleep(20);
     sink.destroy();
     await expect(sending).rejects.toMatchObject({
       code: expect.stringMatching(/^ERR_STREAM_(PREMATURE_CLOSE|DESTROYED)$/) as string,
     });
-    await expect(sendFile(file, { first: 0, last: 10 }, sink, { isWarm })).rejects.toThrow();
+    await expect(sendFile(file, { first: 0, last: 10 }, sink, { warm })).rejects.toThrow();
   });
 
   it('fails when the file is shorter than promised, and does not pretend to have sent it', async () => {
     await expect(
-      sendFile(file, { first: 0, last: CONTENT.length }, slowSink().sink, { isWarm }),
+      sendFile(file, { first: 0, last: CONTENT.length }, slowSink().sink, { warm }),
     ).rejects.toMatchObject({
       code: 'STORAGE_FAILED',
     });
@@ -94,7 +100,7 @@ describe('a file in the memory of the kernel', () => {
     const elsewhere = vi.spyOn(file, 'read');
     const { sink, received } = slowSink();
     try {
-      await sendFile(file, WHOLE, sink, { isWarm: true });
+      await sendFile(file, WHOLE, sink, { warm: new HotObjects(0).of('object') });
       expect(received().equals(CONTENT)).toBe(true);
       expect(elsewhere.mock.calls.length > 0).toBe(isReadElsewhere);
     } finally {
@@ -103,20 +109,64 @@ describe('a file in the memory of the kernel', () => {
     }
   });
 
+  it('is read once while there is room for it: whoever sends it next has it in memory', async () => {
+    const path = join(directory, 'changing');
+    await writeFile(path, CONTENT);
+    const changing = await open(path);
+    try {
+      const objects = new HotObjects(5 * PIECE_BYTES);
+      const send = async (range: { first: number; last: number }): Promise<Buffer> => {
+        const { sink, received } = slowSink();
+        await sendFile(changing, range, sink, { warm: objects.of('changing') });
+        return received();
+      };
+      expect((await send(WHOLE)).equals(CONTENT)).toBe(true);
+      expect(objects.bytes).toBe(5 * PIECE_BYTES);
+      const other = randomBytes(CONTENT.length);
+      await writeFile(path, other);
+      const kept = Buffer.concat([
+        CONTENT.subarray(0, 5 * PIECE_BYTES),
+        other.subarray(5 * PIECE_BYTES, CONTENT.length),
+      ]);
+      expect((await send(WHOLE)).equals(kept)).toBe(true);
+      // Ranges: of pieces, the last of them in part, and one that begins within a piece.
+      const range = { first: PIECE_BYTES, last: 3 * PIECE_BYTES + 10 };
+      expect((await send(range)).equals(kept.subarray(range.first, range.last + 1))).toBe(true);
+      const within = await send({ first: 10, last: PIECE_BYTES - 1 });
+      expect(within.equals(other.subarray(10, PIECE_BYTES))).toBe(true);
+    } finally {
+      await changing.close();
+    }
+  });
+
+  it('is not kept by a transfer that begins within a piece, nor for its end', async () => {
+    const objects = new HotObjects();
+    const { sink, received } = slowSink();
+    await sendFile(file, { ...WHOLE, first: 10 }, sink, { warm: objects.of('object') });
+    expect(received().equals(CONTENT.subarray(10))).toBe(true);
+    expect(objects.bytes).toBe(0);
+    await sendFile(file, WHOLE, slowSink().sink, { warm: objects.of('object') });
+    expect(objects.bytes).toBe(Math.floor(CONTENT.length / PIECE_BYTES) * PIECE_BYTES);
+  });
+
   it('is sent in turn with everything else, also when the sink takes each piece at once', async () => {
     const sink = new Writable({
       write(_chunk, _encoding, taken) {
         taken();
       },
     });
-    const turns = await turnsDuring(() => sendFile(file, WHOLE, sink, { isWarm: true }));
+    const turns = await turnsDuring(() =>
+      sendFile(file, WHOLE, sink, { warm: new HotObjects(0).of('object') }),
+    );
     expect(turns).toBeGreaterThanOrEqual(10);
   });
 
   it('is sent in turn with everything else over TLS, to a client that reads as fast as it can', async () => {
     const { server: sink, client } = await tlsPair();
     const received = buffer(client);
-    const turns = await turnsDuring(() => sendFile(file, WHOLE, sink, { isWarm: true }));
+    const turns = await turnsDuring(() =>
+      sendFile(file, WHOLE, sink, { warm: new HotObjects(0).of('object') }),
+    );
     expect(turns).toBeGreaterThanOrEqual(10);
     sink.end();
     expect((await received).equals(CONTENT)).toBe(true);

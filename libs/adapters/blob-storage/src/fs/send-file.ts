@@ -5,12 +5,11 @@ import { setImmediate } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import type { ObjectRange } from '../blob-storage.ts';
 import { BlobStorageError } from '../errors.ts';
+import { type HotPieces, PIECE_BYTES } from './hot-objects.ts';
 
 /** What another thread reads at a time. */
 const BUFFER_BYTES = 512 * 1024;
-/** What this thread reads at a time: it is still in the processor's own cache when it is encrypted. */
-const WARM_BYTES = 256 * 1024;
-/** A read of so much from the kernel's memory takes 30 us. One in hundreds takes longer, because the thread has to wait. */
+/** A read of a piece from the kernel's memory takes 30 us. One in hundreds takes longer, because the thread has to wait. */
 const SLOW_READ_MS = 0.5;
 const SLOW_READS_MAX = 3;
 /**
@@ -24,10 +23,11 @@ const pool: Buffer[] = [];
 
 export interface SendOptions {
   /**
-   * Whether the kernel should have these bytes in memory. They are read on this thread then, which takes less time than
-   * waking another one does. When that turns out to be slow, the rest is read as everything else.
+   * What this process has of the file in its own memory, when the kernel should have all of these bytes in its. They are
+   * read on this thread then, which takes less time than waking another one does, and kept while there is room. When
+   * reading turns out to be slow, the rest is read as everything else. Null for a file that nobody has sent lately.
    */
-  readonly isWarm: boolean;
+  readonly warm: HotPieces | null;
 }
 
 /**
@@ -41,12 +41,12 @@ export async function sendFile(
   file: FileHandle,
   range: ObjectRange,
   sink: Writable,
-  { isWarm }: SendOptions,
+  { warm }: SendOptions,
 ): Promise<void> {
   const writer = new SinkWriter(sink);
   const buffers = [takeBuffer(), takeBuffer()] as const;
   try {
-    const first = isWarm ? await sendWarm(file, range, writer, buffers[0]) : range.first;
+    const first = warm === null ? range.first : await sendWarm(file, range, writer, warm, buffers[0]);
     await sendInTurns(file, { ...range, first }, writer, buffers);
     // After a failure a write may still read from its buffer: those are left to the garbage collector.
     for (const buffer of buffers) if (pool.length < POOL_MAX) pool.push(buffer);
@@ -60,18 +60,43 @@ async function sendWarm(
   file: FileHandle,
   { first, last }: ObjectRange,
   writer: SinkWriter,
+  pieces: HotPieces,
   buffer: Buffer,
 ): Promise<number> {
   let position = first;
   for (let slowReads = 0; position <= last && slowReads < SLOW_READS_MAX;) {
-    const startedAt = performance.now();
-    const bytesRead = readSync(file.fd, buffer, 0, Math.min(WARM_BYTES, last - position + 1), position);
-    slowReads = performance.now() - startedAt > SLOW_READ_MS ? slowReads + 1 : 0;
-    await writer.write(readPart(buffer, bytesRead));
-    position += bytesRead;
+    const length = Math.min(PIECE_BYTES, last - position + 1);
+    let part = hotPart(pieces, position, length);
+    if (part === null) {
+      const startedAt = performance.now();
+      part = readWarm(file, position, length, pieces, buffer);
+      slowReads = performance.now() - startedAt > SLOW_READ_MS ? slowReads + 1 : 0;
+    }
+    await writer.write(part);
+    position += part.length;
     if (!writer.takesTurns) await setImmediate();
   }
   return position;
+}
+
+/** Pieces begin at multiples of their length: no other position gives the number of one. */
+function hotPart(pieces: HotPieces, position: number, length: number): Buffer | null {
+  const piece = pieces.piece(position / PIECE_BYTES);
+  return length === PIECE_BYTES ? piece : (piece?.subarray(0, length) ?? null);
+}
+
+function readWarm(
+  file: FileHandle,
+  position: number,
+  length: number,
+  pieces: HotPieces,
+  buffer: Buffer,
+): Buffer {
+  const isKept = position % PIECE_BYTES === 0 && length === PIECE_BYTES && pieces.hasRoom();
+  const target = isKept ? newBuffer(PIECE_BYTES) : buffer;
+  const part = readPart(target, readSync(file.fd, target, 0, length, position));
+  if (isKept && part.length === PIECE_BYTES) pieces.keep(position / PIECE_BYTES, part);
+  return part;
 }
 
 /** Sends with two buffers: one is on its way to the sink while the other is filled. */
@@ -95,7 +120,11 @@ async function sendInTurns(
 }
 
 function takeBuffer(): Buffer {
-  return pool.pop() ?? Buffer.allocUnsafeSlow(UNUSED_BYTES + BUFFER_BYTES).subarray(UNUSED_BYTES);
+  return pool.pop() ?? newBuffer(BUFFER_BYTES);
+}
+
+function newBuffer(bytes: number): Buffer {
+  return Buffer.allocUnsafeSlow(UNUSED_BYTES + bytes).subarray(UNUSED_BYTES);
 }
 
 function readPart(buffer: Buffer, bytesRead: number): Buffer {
