@@ -90,7 +90,7 @@ function download(mebibytes: 1 | 10 | 100): Row {
         method: 'GET',
         paths: [`/v2/${REPOSITORY}/blobs/${seed.layer(mebibytes)}`],
         fields: { authorization },
-        limit: { requests: Math.ceil((quick ? 800 : 2_000) / mebibytes) },
+        limit: { requests: Math.ceil((quick ? 800 : 4_000) / mebibytes) },
       });
       return { value: bytes / seconds / 1e6, operations: bytes / MEBIBYTE };
     },

@@ -6,7 +6,7 @@ import type { Seed } from '../seed.ts';
  * Warm-ups of rows whose turns are short and busy: a program that is compiled while it runs takes more than one of them
  * to be what it is from then on.
  */
-export const COMPILING_TURNS = 4;
+export const COMPILING_TURNS = 8;
 
 /** What a row needs to measure. */
 export interface Bench {
