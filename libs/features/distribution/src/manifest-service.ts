@@ -119,14 +119,7 @@ export class ManifestService {
     if (found === null || content === undefined) return null;
     const decision = decideGate(found.verdict);
     if (decision.kind === 'hold' || decision.kind === 'deny') return null;
-    const { digest, mediaType, sizeBytes } = found.manifest;
-    return {
-      digest,
-      mediaType,
-      sizeBytes,
-      warning: decision.kind === 'warn' ? decision.message : null,
-      content,
-    };
+    return { ...head(found, decision.kind === 'warn' ? decision.message : null), content };
   }
 
   /**
