@@ -75,6 +75,17 @@ describe('a registry that encrypts its blobs', () => {
     }
   });
 
+  it('serves a long blob each of many times, and to several at once', async () => {
+    const content = randomBytes(5_000_000);
+    const { digest } = await dev.pushBlob('team/app/web', content);
+    for (let round = 0; round < 3; round += 1) {
+      const answers = await Promise.all(
+        [dev, devThere, dev].map((client) => get(client, 'team/app/web', digest)),
+      );
+      for (const { body } of answers) expect(body.equals(content)).toBe(true);
+    }
+  });
+
   it('goes on with an upload on another replica, chunk by chunk, and leaves nothing plain in its row', async () => {
     const content = Buffer.from('another secret \n'.repeat(30_000));
     let location = await dev.begin('team/app/web');

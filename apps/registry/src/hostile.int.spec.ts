@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -220,8 +219,7 @@ describe('the data plane under hostile input', () => {
     const repository = `team/app/body-${randomBytes(4).toString('hex')}`;
     const digests = [digestOf('data'), digestOf(body)];
     for (const digest of digests) {
-      const [host = '', port = ''] = registry.host.split(':');
-      const socket = connect(Number(port), host);
+      const socket = registry.connect();
       socket.end(
         `POST /v2/${repository}/blobs/uploads/?digest=${digest} HTTP/1.1\r\nHost: ${registry.host}\r\n` +
           `Authorization: ${basic('dev')}\r\nConnection: close\r\n${framing}\r\n\r\n${body}`,
@@ -291,8 +289,7 @@ describe('the data plane under hostile input', () => {
     headers: Readonly<Record<string, string>>,
     body: string | null,
   ): Promise<{ status: number; type: string; body: string }> {
-    const [host = '', port = ''] = registry.host.split(':');
-    const socket = connect(Number(port), host);
+    const socket = registry.connect();
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     const length = body === null ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\n`;
     socket.write(

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { rm, symlink } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -48,8 +47,7 @@ describe('a push that does not go through', () => {
 
   it('answers a refused chunk before it ends the connection, however much of the chunk is still to come', async () => {
     const location = await dev.begin(REPOSITORY);
-    const [host = '', port = ''] = registry.host.split(':');
-    const socket = connect(Number(port), host);
+    const socket = registry.connect();
     const received: Buffer[] = [];
     socket.on('data', (chunk: Buffer) => received.push(chunk));
     const closed = once(socket, 'close');
@@ -69,8 +67,7 @@ describe('a push that does not go through', () => {
   it('keeps what came before the client hung up, and goes on from there', async () => {
     const content = randomBytes(50_000);
     const location = await dev.begin(REPOSITORY);
-    const [host = '', port = ''] = registry.host.split(':');
-    const socket = connect(Number(port), host);
+    const socket = registry.connect();
     socket.write(
       `PATCH ${location} HTTP/1.1\r\nHost: ${registry.host}\r\nAuthorization: ${basic('dev')}\r\n` +
         'Content-Type: application/octet-stream\r\nContent-Length: 50000\r\n\r\n',
@@ -151,8 +148,7 @@ describe('a client that drips', () => {
       await registry.createUser('dev', { 'team/app': 'developer' });
       const dev = new TestClient(registry, 'dev');
       const location = await dev.begin('team/app/web');
-      const [host = '', port = ''] = registry.host.split(':');
-      const socket = connect(Number(port), host);
+      const socket = registry.connect();
       const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
       socket.on('error', () => undefined);
       socket.write(

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import { type RateLimit } from '@sluice/rate-limits';
 import { MemoryRateLimiter } from '@sluice/rate-limits/memory';
 import { afterEach, beforeAll, afterAll, describe, expect, it } from 'vitest';
@@ -110,9 +109,8 @@ describe('too many requests', () => {
       const path = `/v2/team/app/reset/manifests/${image.digest}`;
       for (const asked of [1, 2])
         expect([asked, (await reader.request('GET', path)).status]).toEqual([asked, 200]);
-      const [host = '', port = ''] = replica.host.split(':');
       for (let count = 0; count < 20; count += 1) {
-        const socket = connect(Number(port), host);
+        const socket = replica.connect();
         await once(socket, 'connect');
         socket.write(
           `GET ${path} HTTP/1.1\r\nHost: ${replica.host}\r\nAuthorization: ${reader.authorization ?? ''}\r\n\r\n`,

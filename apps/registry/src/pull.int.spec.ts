@@ -1,13 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
-import { buffer, text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf, rawExchange, TestClient } from './testing/test-client.ts';
-import { basic, TestRegistry } from './testing/test-registry.ts';
+import { TestRegistry } from './testing/test-registry.ts';
 
 describe('pulling', () => {
   let registry: TestRegistry;
@@ -105,80 +101,6 @@ describe('pulling', () => {
   it('a blob is readable only through a repository that links it', async () => {
     await dev.pushBlob('team/app/other', 'something else');
     expect((await dev.request('GET', `/v2/team/app/other/blobs/${digest}`)).status).toBe(404);
-  });
-
-  it('goes on after a client has hung up in the middle', async () => {
-    const large = randomBytes(8_000_000);
-    await dev.pushBlob('team/app/web', large);
-    const [host = '', port = ''] = registry.host.split(':');
-    const socket = connect(Number(port), host);
-    socket.write(
-      `GET /v2/team/app/web/blobs/${digestOf(large)} HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('dev')}\r\n\r\n`,
-    );
-    await new Promise((resolve) => socket.once('data', resolve));
-    socket.destroy();
-    const answer = await dev.request('GET', `/v2/team/app/web/blobs/${digestOf(large)}`);
-    expect(answer.body.equals(large)).toBe(true);
-  });
-
-  it('answers requests that wait behind a pull on the same connection, in their order', async () => {
-    const contents = [randomBytes(48_000_000), randomBytes(20), randomBytes(2_000_000)];
-    const requests: string[] = [];
-    for (const content of contents) {
-      await dev.pushBlob('team/app/web', content);
-      requests.push(
-        `GET /v2/team/app/web/blobs/${digestOf(content)} HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('dev')}\r\n`,
-      );
-    }
-    const socket = connect(Number(registry.host.split(':')[1]), '127.0.0.1');
-    socket.write(`${requests.join('\r\n')}Connection: close\r\n\r\n`);
-    let rest = await buffer(socket);
-    for (const content of contents) {
-      const bodyAt = rest.indexOf('\r\n\r\n') + 4;
-      expect(rest.toString('latin1', 0, bodyAt)).toMatch(/^HTTP\/1\.1 200 /);
-      expect(rest.subarray(bodyAt, bodyAt + content.length).equals(content)).toBe(true);
-      rest = rest.subarray(bodyAt + content.length);
-    }
-    expect(rest.length).toBe(0);
-  });
-
-  it('gives up a client that does not read what it has asked for', async () => {
-    const impatient = await TestRegistry.join(registry, { unreadMs: 300 });
-    try {
-      const large = randomBytes(64 * 1024 * 1024);
-      await dev.pushBlob('team/app/web', large);
-      const socket = connect(Number(impatient.host.split(':')[1]), '127.0.0.1').pause();
-      socket.on('error', () => undefined);
-      socket.write(
-        `GET /v2/team/app/web/blobs/${digestOf(large)} HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('dev')}\r\n\r\n`,
-      );
-      await sleep(4_000);
-      let bytes = 0;
-      for await (const chunk of socket) bytes += (chunk as Buffer).length;
-      expect(bytes).toBeGreaterThan(0);
-      expect(bytes).toBeLessThan(large.length);
-    } finally {
-      await impatient.close();
-    }
-  });
-
-  it('lets the request behind a pull, on the same connection, take its time', async () => {
-    const impatient = await TestRegistry.join(registry, { unreadMs: 200 });
-    try {
-      const location = await dev.begin('team/app/web');
-      const socket = connect(Number(impatient.host.split(':')[1]), '127.0.0.1');
-      const credentials = `Host: x\r\nAuthorization: ${basic('dev')}\r\n`;
-      socket.write(`GET ${url} HTTP/1.1\r\n${credentials}\r\n`);
-      await once(socket, 'data');
-      socket.write(
-        `PATCH ${location} HTTP/1.1\r\n${credentials}Connection: close\r\nContent-Length: 2\r\n\r\nx`,
-      );
-      await sleep(800);
-      socket.write('y');
-      expect(await text(socket)).toContain('HTTP/1.1 202 ');
-    } finally {
-      await impatient.close();
-    }
   });
 
   it('says 503 and not 404 when the storage has lost the bytes of a blob, until they are pushed again', async () => {

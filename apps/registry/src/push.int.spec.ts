@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -116,9 +115,8 @@ describe('pushing a blob', () => {
   });
 
   it('takes a request without Content-Length as one without a body (RFC 9112, 6.3)', async () => {
-    const [host = '', port = ''] = registry.host.split(':');
     const send = (method: string, where: string): Promise<string> => {
-      const socket = connect(Number(port), host);
+      const socket = registry.connect();
       socket.write(
         `${method} ${where} HTTP/1.1\r\nHost: ${registry.host}\r\nConnection: close\r\n` +
           `Authorization: ${basic('dev')}\r\n\r\n`,

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Answer, digestOf, OCI_MANIFEST, TestClient } from './testing/test-client.ts';
@@ -97,7 +96,7 @@ describe('two replicas that answer from memory', () => {
     const own = `authorization: ${clients[0].authorization}`;
     const statusOf = async (...fields: string[]): Promise<number> => {
       const lines = [`GET ${pathOf('fields')} HTTP/1.1`, 'host: registry', 'connection: close', ...fields];
-      const socket = connect(Number(replica.host.split(':')[1]), '127.0.0.1');
+      const socket = replica.connect();
       socket.write(`${lines.join('\r\n')}\r\n\r\n`);
       const answer = await text(socket);
       return Number(answer.split(' ')[1]);

@@ -29,6 +29,8 @@ export async function sendBlob(
 ): Promise<void> {
   // Node counts whatever comes nearer to leaving, and closes the connection when nothing does.
   reply.raw.setTimeout(unreadMs);
+  // Before Node ends the response: a request that waits behind it on the connection takes the time of its own.
+  reply.raw.prependOnceListener('finish', () => reply.raw.setTimeout(0));
   const headers: Record<string, string | number> = {
     'content-type': CONTENT_TYPE,
     'docker-content-digest': blob.digest,

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { OCI_MANIFEST, type TestClient } from './test-client.ts';
 
@@ -15,13 +15,11 @@ export class SlowPush {
 
   /** Sends all but the last byte. @param request method and path */
   static async begin(client: TestClient, request: string, body: string | Uint8Array): Promise<SlowPush> {
-    const { host } = client.registry;
     const bytes = Buffer.from(body);
-    const [name = '', port = ''] = host.split(':');
-    const socket = connect(Number(port), name);
+    const socket = client.registry.connect();
     await once(socket, 'connect');
     socket.write(
-      `${request} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nAuthorization: ${client.authorization}\r\n` +
+      `${request} HTTP/1.1\r\nHost: ${client.registry.host}\r\nConnection: close\r\nAuthorization: ${client.authorization}\r\n` +
         `Content-Type: ${OCI_MANIFEST}\r\nContent-Length: ${bytes.length}\r\n\r\n`,
     );
     socket.write(bytes.subarray(0, -1));

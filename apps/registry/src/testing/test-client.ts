@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { basic, type TestRegistry } from './test-registry.ts';
 
@@ -140,8 +139,7 @@ export class TestClient {
 
 /** Sends bytes as they are and returns everything that comes back until the other side closes. */
 export async function rawExchange(registry: TestRegistry, request: string): Promise<string> {
-  const [host = '', port = ''] = registry.host.split(':');
-  const socket = connect(Number(port), host);
+  const socket = registry.connect();
   socket.end(request);
   return text(socket);
 }

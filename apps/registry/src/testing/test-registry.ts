@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KeyEncryptionKeys } from '@sluice/blob-storage';
@@ -36,6 +37,7 @@ import type { RateLimiter } from '@sluice/rate-limits';
 import { HTTP_OPTIONS } from '@sluice/runtime';
 import type { BodyPace } from '../http/request-body.ts';
 import { createRegistryHandler } from '../server.ts';
+import { connectTls, SHARED_KEY_TLS } from './shared-key-tls.ts';
 
 /** Keeps what was refused, to be looked at. */
 class RecordingDenials extends DenialLog {
@@ -62,6 +64,8 @@ export interface TestRegistryOptions {
   readonly unreadMs?: number;
   readonly limits?: RateLimiter;
   readonly trustedProxies?: readonly string[];
+  /** Only {@link TestRegistry.connect} reaches it then. */
+  readonly isOverTls?: boolean;
 }
 
 export const PUBLIC_URL = 'https://sluice.test';
@@ -76,11 +80,16 @@ export class TestRegistry {
   /** What this replica asks the database for. */
   readonly reads: RegistryReads;
   readonly metrics: Metrics;
+  /** Opens a connection to it, for what an HTTP client would not do. */
+  readonly connect: () => Socket;
   readonly #coherence: ReadCoherence;
   readonly #close: () => Promise<void>;
 
   private constructor(
-    parts: Pick<TestRegistry, 'database' | 'host' | 'denials' | 'storageDirectory' | 'reads' | 'metrics'>,
+    parts: Pick<
+      TestRegistry,
+      'database' | 'host' | 'denials' | 'storageDirectory' | 'reads' | 'metrics' | 'connect'
+    >,
     coherence: ReadCoherence,
     close: () => Promise<void>,
   ) {
@@ -90,6 +99,7 @@ export class TestRegistry {
     this.storageDirectory = parts.storageDirectory;
     this.reads = parts.reads;
     this.metrics = parts.metrics;
+    this.connect = parts.connect;
     this.#coherence = coherence;
     this.#close = close;
   }
@@ -168,10 +178,21 @@ export class TestRegistry {
       logger: createLogger('error'),
       trustedProxies: options.trustedProxies ?? [],
     });
-    const server = createServer(HTTP_OPTIONS, handler.handle);
+    const isOverTls = options.isOverTls === true;
+    const server = isOverTls
+      ? createTlsServer({ ...HTTP_OPTIONS, ...SHARED_KEY_TLS }, handler.handle)
+      : createServer(HTTP_OPTIONS, handler.handle);
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const parts = { database, host, denials: denials.denials, storageDirectory, reads, metrics };
+    const { port } = server.address() as AddressInfo;
+    const parts = {
+      database,
+      denials: denials.denials,
+      storageDirectory,
+      reads,
+      metrics,
+      host: `127.0.0.1:${port}`,
+      connect: () => (isOverTls ? connectTls(port) : connect(port, '127.0.0.1')),
+    };
     return new TestRegistry(parts, coherence, async () => {
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));
