@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +12,10 @@ describe('npm start', () => {
   let directory: string;
   let npm: ChildProcess;
   beforeAll(() => {
+    // A place of its own for the same script, so that nobody's settings and data are touched.
     directory = mkdtempSync(join(tmpdir(), 'sluice-start-'));
+    copyFileSync(join(ROOT, 'package.json'), join(directory, 'package.json'));
+    symlinkSync(join(ROOT, 'tools'), join(directory, 'tools'));
   });
   afterAll(async () => {
     // There is nothing to signal unless the test has failed.
@@ -31,10 +34,10 @@ describe('npm start', () => {
 
   it('says where it is ready, and stops all of it with exit code 0 when npm is told to stop (SIGTERM)', async () => {
     const port = await freePort();
-    const data = join(directory, 'data');
+    const outside = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
     npm = spawn('npm', ['start'], {
-      cwd: ROOT,
-      env: { ...process.env, SLUICE_PORT: String(port), SLUICE_DATA_DIR: data },
+      cwd: directory,
+      env: { ...Object.fromEntries(outside), SLUICE_PORT: String(port) },
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     });
@@ -49,8 +52,8 @@ describe('npm start', () => {
     expect(await ended).toEqual([0, null]);
     expect(printed).toContain('"process.stopped"');
     await expect(fetch(`http://127.0.0.1:${port}/readyz`)).rejects.toThrow();
-    expect(existsSync(join(data, 'postgres', 'cluster', 'postmaster.pid')), 'its database has stopped').toBe(
-      false,
-    );
+    const cluster = join(directory, '.sluice', 'postgres', 'cluster');
+    expect(existsSync(join(cluster, 'PG_VERSION'))).toBe(true);
+    expect(existsSync(join(cluster, 'postmaster.pid')), 'its database runs').toBe(false);
   }, 90_000);
 });

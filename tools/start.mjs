@@ -8,7 +8,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 prepare();
 const child = spawn(projectNode, [join(root, 'apps', 'standalone', 'dist', 'main.js')], { stdio: 'inherit' });
-// The terminal sends SIGINT to the whole group; SIGTERM reaches only this process and is passed on.
+// The terminal sends SIGINT to the whole group; SIGTERM reaches only this process and is passed on. That npm's reaches it
+// is what `exec` is for in package.json: npm signals its shell, which would end and pass nothing on.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
